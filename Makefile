@@ -1,0 +1,72 @@
+# Everything a person types. Needs Python 3.11 or newer and make; the rest is set up in .venv, and every target is safe to repeat.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+# Compiled numba kernels survive a clean checkout of the tests, and are never written into an installed package.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
+WORKERS ?= 2
+
+.PHONY: help demo test test-all bench lint format lock setup setup-dev clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: setup ## Run the whole chain on the sample prices, then serve the Dagster UI until Ctrl-C
+	@$(BIN)/mech-exo run
+	@$(BIN)/mech-exo up
+
+test: setup-dev ## Fast tests with coverage (under ten minutes)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov
+
+test-all: setup-dev ## All tests, with the slow ones (statistics by simulation, kills, browser, notebooks)
+	$(BIN)/python -m pytest -n $(WORKERS) --cov
+
+lint: setup-dev ## ruff, the type checker and the storey contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+	$(BIN)/lint-imports
+
+format: setup-dev ## Let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev $(VENV)-peers/.installed ## Speeds as ratios to named peers, measured in the same run
+	$(BIN)/python -m mech_exo_tests.benchmarks
+
+setup: $(VENV)/.runtime ## Make .venv with what the product needs
+setup-dev: $(VENV)/.dev ## The same, with what the tests need
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "mech-exo needs Python 3.11 or newer, and '$(PYTHON)' is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
+	$(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
+	$(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime | $(BIN)/uv
+	$(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements-dev.lock
+	@touch $@
+
+# The peers we are compared with live apart: their licences and pins are not ours (see docs/dependencies.md).
+$(VENV)-peers/.installed: requirements-peers.lock | $(BIN)/uv
+	$(BIN)/python -m venv $(VENV)-peers
+	VIRTUAL_ENV=$(CURDIR)/$(VENV)-peers $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-peers.lock
+	@touch $@
+
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+lock: | $(BIN)/uv ## Resolve the dependencies anew into the three lock files
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) requirements-peers.in -o requirements-peers.lock
+
+clean: ## Remove environments, caches and test leftovers; data/ stays
+	rm -rf $(VENV) $(VENV)-peers .cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov

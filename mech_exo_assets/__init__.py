@@ -1,0 +1,1 @@
+"""Mech-Exo: a self-retraining strategy platform on Dagster."""

@@ -1,0 +1,153 @@
+"""A panel: sessions by symbols, dense, with NaN where nothing was observed.
+
+What belongs here: the shape that all numerics work on, and the way between it and long tables. What does not: any finance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Matrix: TypeAlias = NDArray[np.float64]
+"""ndarray of shape (n_sessions, n_symbols), C-contiguous."""
+Vector: TypeAlias = NDArray[np.float64]
+"""ndarray of shape (n_sessions,) or (n_symbols,)."""
+Dates: TypeAlias = NDArray[np.datetime64]
+"""Sorted ndarray of datetime64[D]."""
+Index: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Named dense matrices over one sorted vector of sessions and one sorted vector of symbols.
+
+    Attributes
+    ----------
+    sessions : ndarray of shape (n_sessions,), datetime64[D]
+        Strictly increasing.
+    symbols : ndarray of shape (n_symbols,), str
+        Strictly increasing.
+    fields : mapping of str to ndarray of shape (n_sessions, n_symbols)
+        NaN where there is no observation. A field that was never observed is not there at all.
+    """
+
+    sessions: Dates
+    symbols: NDArray[np.str_]
+    fields: Mapping[str, Matrix] = field(default_factory=dict)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pl.DataFrame,
+        columns: Iterable[str],
+        *,
+        sessions: Dates | None = None,
+        symbols: NDArray[np.str_] | None = None,
+    ) -> Panel:
+        """Scatter a long table with `date` and `symbol` into a panel.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row for each (date, symbol) at most; in any order.
+        columns : iterable of str
+            Numeric columns to take; one that is wholly null is left out of `fields`.
+        sessions, symbols : ndarray, optional
+            The axes; by default those that occur in `frame`. Rows outside the given axes are left out.
+        """
+        session_axis = unique_dates(frame["date"]) if sessions is None else sessions
+        symbol_axis = unique_symbols(frame["symbol"]) if symbols is None else symbols
+        position, inside = _positions(frame, session_axis, symbol_axis)
+        shape = (len(session_axis), len(symbol_axis))
+        fields: dict[str, Matrix] = {}
+        for name in columns:
+            series = frame[name]
+            if series.null_count() == len(series):
+                continue
+            values = series.cast(pl.Float64).to_numpy()
+            dense = np.full(shape[0] * shape[1], np.nan)
+            dense[position] = values if inside is None else values[inside]
+            fields[name] = dense.reshape(shape)
+        return cls(session_axis, symbol_axis, fields)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_sessions, n_symbols)."""
+        return len(self.sessions), len(self.symbols)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.fields
+
+    def __getitem__(self, name: str) -> Matrix:
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise KeyError(f"the panel has no field '{name}'; it has {', '.join(sorted(self.fields)) or 'none'}") from None
+
+    def year_starts(self) -> Index:
+        """Positions of the first session of each calendar year.
+
+        Rolling kernels start afresh there, so that a year's figures are the same to the last bit, however much history
+        before their window was loaded.
+        """
+        years = self.sessions.astype("datetime64[Y]")
+        return np.flatnonzero(np.concatenate(([True], years[1:] != years[:-1]))).astype(np.int64) if len(years) else np.zeros(0, dtype=np.int64)
+
+    def to_frame(self, fields: Mapping[str, Matrix] | None = None, *, rows: NDArray[np.bool_] | None = None) -> pl.DataFrame:
+        """Gather matrices into a long table, ordered by date and symbol.
+
+        Parameters
+        ----------
+        fields : mapping of str to ndarray of shape (n_sessions, n_symbols), optional
+            Columns of the table; by default the panel's own. NaN becomes null.
+        rows : ndarray of shape (n_sessions, n_symbols), bool, optional
+            Which observations become rows; by default those where any column is known.
+        """
+        matrices = dict(self.fields if fields is None else fields)
+        if rows is None:
+            rows = np.zeros(self.shape, dtype=bool)
+            for matrix in matrices.values():
+                rows |= ~np.isnan(matrix)
+        flat = np.flatnonzero(rows)
+        session, symbol = np.divmod(flat, max(len(self.symbols), 1))
+        names = pl.Series("symbol", self.symbols, dtype=pl.String)
+        return pl.DataFrame(
+            [
+                pl.Series("date", self.sessions[session].astype("datetime64[D]")).cast(pl.Date),
+                names.gather(symbol) if len(flat) else names.clear(),
+                *(pl.Series(name, matrix.ravel()[flat], nan_to_null=True) for name, matrix in matrices.items()),
+            ]
+        )
+
+    def since(self, first: np.datetime64) -> Panel:
+        """The sessions from `first` on, as views."""
+        start = int(np.searchsorted(self.sessions, first))
+        return Panel(self.sessions[start:], self.symbols, {name: matrix[start:] for name, matrix in self.fields.items()})
+
+
+def unique_dates(dates: pl.Series) -> Dates:
+    """Sorted distinct dates as datetime64[D]."""
+    return dates.unique().sort().to_numpy().astype("datetime64[D]")
+
+
+def unique_symbols(symbols: pl.Series) -> NDArray[np.str_]:
+    """Sorted distinct symbols."""
+    return np.array(symbols.unique().sort().to_list(), dtype=np.str_)
+
+
+def _positions(frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_]) -> tuple[Index, NDArray[np.bool_] | None]:
+    """Flat position of each row in the panel, and which rows lie on it (None where all do)."""
+    dates = frame["date"].to_numpy().astype("datetime64[D]")
+    row = np.searchsorted(sessions, dates)
+    codes = pl.DataFrame({"symbol": pl.Series(symbols, dtype=pl.String), "code": np.arange(len(symbols), dtype=np.int64)})
+    column = frame.select("symbol").join(codes, on="symbol", how="left", maintain_order="left")["code"]
+    known = (row < len(sessions)) & column.is_not_null().to_numpy()
+    known[known] &= sessions[row[known]] == dates[known]
+    code = column.fill_null(0).to_numpy()
+    flat = row * len(symbols) + code
+    return (flat, None) if known.all() else (flat[known], known)

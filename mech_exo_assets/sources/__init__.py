@@ -1,0 +1,1 @@
+"""Where market data comes from: one protocol, and one module for each scheme of the source URI."""
