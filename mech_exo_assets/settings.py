@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mech_exo_assets.errors import InputError
@@ -35,6 +45,9 @@ class Settings(BaseSettings):
         URI of the market data (MECH_EXO_SOURCE): `sample`, `files:PATH`, `yahoo:…` or `simulator:…`.
     config : Path or None
         A YAML file that overrides keys of `strategy.yaml` (MECH_EXO_CONFIG).
+    executor : str
+        Where the steps of a run are executed (MECH_EXO_EXECUTOR): `in_process` (default: a step costs milliseconds) or
+        `multiprocess` (a step is a process of its own, and costs seconds).
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", extra="ignore")
@@ -42,6 +55,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=_default_home)
     source: str = "sample"
     config: Path | None = None
+    executor: Literal["in_process", "multiprocess"] = "in_process"
 
     @field_validator("home", "config")
     @classmethod
@@ -62,6 +76,26 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's own storage: runs, events, schedules."""
         return self.home / "dagster"
+
+
+def load_settings(**options: object) -> Settings:
+    """The settings of the environment, with the options that are not None put over them.
+
+    Raises
+    ------
+    InputError
+        If a MECH_EXO_* variable or an option is not accepted.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})  # ty: ignore[invalid-argument-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise InputError(f"MECH_EXO_{name.upper()} (--{name}): {first['msg']} (got {first['input']!r}).") from error
+
+
+MAX_FORWARD_SESSIONS = 240
+"""Longest execution lag and horizon together: a year's forward returns may look one calendar year ahead, and no further."""
 
 
 class _Section(BaseModel):
@@ -152,6 +186,12 @@ class Strategy(_Section):
     @classmethod
     def _sorted_once_each(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(horizons)))
+
+    @model_validator(mode="after")
+    def _within_a_year(self) -> Strategy:
+        if self.execution_lag + self.horizons[-1] > MAX_FORWARD_SESSIONS:
+            raise ValueError(f"execution_lag and the longest horizon together may be at most {MAX_FORWARD_SESSIONS} sessions")
+        return self
 
 
 def load_strategy(config: Path | None = None) -> Strategy:

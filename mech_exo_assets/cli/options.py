@@ -1,0 +1,76 @@
+"""Options that all commands share, and the home they lead to.
+
+What belongs here: --home, --source, --config, and the preparation of a home. What does not: any one command.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+Home = Annotated[Path | None, typer.Option(help="Folder of everything a run leaves behind. Default: MECH_EXO_HOME, or data/ of the checkout.")]
+Source = Annotated[
+    str | None,
+    typer.Option(help="Market data: sample, files:PATH, yahoo:TICKERS|FILE or simulator:KEY=VALUE,…  Default: MECH_EXO_SOURCE, or sample."),
+]
+Config = Annotated[Path | None, typer.Option(help="YAML file that overrides keys of the strategy. Default: MECH_EXO_CONFIG, or none.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs instead of text.")]
+
+
+def settings_from(home: Path | None, source: str | None = None, config: Path | None = None) -> Settings:
+    """Settings of the environment with the options put over them, and put back, so that every process started from here has the same.
+
+    Raises
+    ------
+    InputError
+        If an option or a MECH_EXO_* variable is not accepted.
+    """
+    settings = load_settings(home=home, source=source, config=config)
+    os.environ["MECH_EXO_HOME"] = str(settings.home)
+    os.environ["MECH_EXO_SOURCE"] = settings.source
+    if settings.config is not None:
+        os.environ["MECH_EXO_CONFIG"] = str(settings.config)
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    return settings
+
+
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """Dagster's own storage of this home, made with our `dagster.yaml` when it is not there yet."""
+    import dagster as dg
+
+    configuration = settings.dagster_home / "dagster.yaml"
+    if not configuration.exists():
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        configuration.write_text(resources.files("mech_exo_assets").joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(settings.dagster_home))
+
+
+@contextmanager
+def only_writer(settings: Settings) -> Iterator[None]:
+    """Hold the home's lock, which the system takes back when this process ends, however it ends.
+
+    Raises
+    ------
+    MechExoError
+        If another `mech-exo run` holds it.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / ".run.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MechExoError(f"another run is writing to {settings.home}. Wait until it has ended, or give another --home.") from error
+        yield

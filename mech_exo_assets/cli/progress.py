@@ -1,0 +1,71 @@
+"""What a person sees while a run goes on: a line for each stage.
+
+What belongs here: turning Dagster's events into progress. What does not: the summary at the end (`run`).
+"""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Self
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class RunProgress(logging.Handler):
+    """A logging handler that follows the steps of one run on a console.
+
+    On a terminal a bar moves; elsewhere, and above the bar, each finished stage leaves a line with its time.
+
+    Parameters
+    ----------
+    console : Console
+        Where to write.
+    stages : int
+        How many stages the run has.
+    """
+
+    def __init__(self, console: Console, stages: int) -> None:
+        super().__init__()
+        self.seconds: dict[str, float] = {}
+        self._started: dict[str, float] = {}
+        self._bar = Progress(
+            TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+        )
+        self._task = self._bar.add_task("starting", total=stages)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of a step's beginning and end."""
+        event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
+        if event is None or event.step_key is None:
+            return
+        stage = event.step_key.replace("__", "/")
+        if event.event_type == dg.DagsterEventType.STEP_START:
+            self._started[stage] = record.created
+            self._bar.update(self._task, description=stage)
+        elif event.event_type in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+            done = event.event_type == dg.DagsterEventType.STEP_SUCCESS
+            self.seconds[stage] = record.created - self._started.get(stage, record.created)
+            mark = "[green]done[/]  " if done else "[red]failed[/]"
+            self._bar.console.print(f"{mark} {stage:<26} {self.seconds[stage]:6.2f} s", highlight=False)
+            self._bar.advance(self._task)
+
+    def as_logger(self) -> dg.LoggerDefinition:
+        """A Dagster logger that hands the run's events to this handler."""
+
+        @dg.logger
+        def progress(_: dg.InitLoggerContext) -> logging.Logger:
+            logger = logging.Logger("mech_exo.progress", level=logging.DEBUG)
+            logger.addHandler(self)
+            return logger
+
+        return progress

@@ -1,0 +1,210 @@
+"""`mech-exo run`: bring every table up to date with the source.
+
+What belongs here: planning a refresh, launching it, and saying what came out. What does not: what is recomputed when (`defs.refresh`).
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import resource
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mech_exo_assets.cli.options import Config, Home, Json, Source, dagster_instance, only_writer, settings_from
+from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.settings import Settings, load_strategy
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mech_exo_assets.defs.refresh import Fingerprint, Plan
+    from mech_exo_assets.sources.protocol import MarketData
+
+ACTOR_TAG = "mech_exo/actor"
+
+EXAMPLES = """
+Examples:
+
+  mech-exo run                                          the sample prices
+  mech-exo run --source files:prices --home mydata      your own folder, in a home of its own
+  mech-exo run --config long_only.yaml --json           other choices, result for a program
+  mech-exo run --select 'group:market'                  some assets only
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did, for the summary.
+
+    Attributes
+    ----------
+    plan : Plan or None
+        None where everything was up to date.
+    run_id : str or None
+    seconds : float
+        Wall time since the command began to read the source.
+    stages : dict of str to float
+        Seconds of each stage.
+    """
+
+    plan: Plan | None
+    run_id: str | None
+    seconds: float
+    stages: dict[str, float]
+
+
+def run(  # noqa: PLR0913
+    *,
+    source: Source = None,
+    home: Home = None,
+    config: Config = None,
+    select: Annotated[str | None, typer.Option(help="Dagster's asset selection, e.g. 'group:market' or '+key:\"decay/ic\"'.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compute all years, even those that are up to date.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Let this home's tables of another source go.")] = False,
+    json: Json = False,
+) -> None:
+    """Bring every table up to date: prices, factors, information coefficients, composite, portfolio, backtest, mart."""
+    settings = settings_from(home, source, config)
+    console = Console(stderr=True, quiet=json)
+    started = time.perf_counter()
+    strategy = load_strategy(settings.config)
+    with only_writer(settings):
+        from mech_exo_assets.defs.refresh import fingerprint, plan, read_record, write_record
+
+        last = read_record(settings.home)
+        _same_source(settings, last, replace=replace)
+        console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
+        definitions, data = _definitions(settings)
+        now = fingerprint(settings.source, data, strategy)
+        todo = plan(now, None if last is not None and last.source != now.source else last, force=force or select is not None)
+        stages: dict[str, float] = {}
+        run_id = None
+        if todo is not None:
+            console.print(f"Computing {todo.first_year} to {todo.last_year}: {todo.reason}.", highlight=False)
+            run_id, stages = _execute(settings, definitions, todo, select=select, console=console)
+            if select is None:
+                write_record(settings.home, now, run_id=run_id)
+    summary = _summary(settings, data, Outcome(todo, run_id, time.perf_counter() - started, stages))
+    if json:
+        sys.stdout.write(json_module.dumps(summary, indent=1, default=str) + "\n")
+    else:
+        from mech_exo_assets.cli.summary import print_summary
+
+        print_summary(summary, Console())
+
+
+def _same_source(settings: Settings, last: Fingerprint | None, *, replace: bool) -> None:
+    if last is not None and last.source != settings.source and not replace:
+        raise InputError(
+            f"{settings.home} holds tables of the source {last.source}, not {settings.source}. Give another --home, or --replace to let "
+            "them go; nothing was changed."
+        )
+
+
+def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
+    """The asset graph on this home, and the reading of its source that all its assets will share."""
+    from mech_exo_assets.defs.resources import MarketSource
+    from mech_exo_assets.definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    market_source = (definitions.resources or {})["market_source"]
+    assert isinstance(market_source, MarketSource)  # noqa: S101
+    return definitions, market_source.read()
+
+
+def _execute(
+    settings: Settings, definitions: dg.Definitions, todo: Plan, *, select: str | None, console: Console
+) -> tuple[str, dict[str, float]]:
+    import dagster as dg
+
+    from mech_exo_assets.cli.progress import RunProgress
+    from mech_exo_assets.defs.jobs import year_range_tags
+
+    graph = definitions.resolve_asset_graph()
+    keys = None if select is None else _selected(select, graph)
+    with dagster_instance(settings) as instance:
+        _fail_abandoned_runs(instance)
+        progress = RunProgress(console, stages=len(keys or graph.materializable_asset_keys))
+        with progress:
+            result = (
+                dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
+                .resolve_job_def("refresh")
+                .execute_in_process(
+                    instance=instance,
+                    asset_selection=keys,
+                    raise_on_error=False,
+                    run_config={"loggers": {"progress": {}}},
+                    tags={**year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and select is None), ACTOR_TAG: "mech-exo run", "mech_exo/reason": todo.reason},
+                )
+            )
+    if not result.success:
+        _raise_failure(result)
+    return result.run_id, progress.seconds
+
+
+def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
+    import dagster as dg
+
+    try:
+        keys = sorted(dg.AssetSelection.from_string(select).resolve(graph))
+    except dg.DagsterError as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"--select {select!r}: {first} Try 'group:market' or 'key:\"decay/ic\"'.") from error
+    if not keys:
+        raise InputError(f"--select {select!r} selects no asset. `mech-exo status` lists them.")
+    return keys
+
+
+def _fail_abandoned_runs(instance: dg.DagsterInstance) -> None:
+    """Close the runs whose process was killed. This process holds the home's lock, so none of them is alive."""
+    import dagster as dg
+
+    alive = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={ACTOR_TAG: "mech-exo run"})
+    for abandoned in instance.get_runs(alive):
+        instance.report_run_failed(abandoned, "The process of this run ended before it did. The next run computes the same years again.")
+
+
+def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            stage = (event.step_key or "").replace("__", "/")
+            message = "no reason was given" if error is None else error.message.strip()
+            kind = None if error is None else error.cls_name
+            if kind in ("InputError", "MechExoError", "ContractError"):
+                message = message.split(": ", 1)[1] if message.startswith(f"{kind}: ") or ".errors." in message.split(": ", 1)[0] else message
+            wrong_input = kind == "InputError"
+            raise (InputError if wrong_input else MechExoError)(f"{stage}: {message}")
+    raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
+
+
+def _summary(settings: Settings, data: MarketData, outcome: Outcome) -> dict[str, Any]:
+    from mech_exo_assets.cli.summary import tables_summary
+
+    plan = outcome.plan
+    return {
+        "status": "up to date" if plan is None else "done",
+        "source": settings.source,
+        "home": str(settings.home),
+        "run_id": outcome.run_id,
+        "reason": "source, strategy and code are as they were" if plan is None else plan.reason,
+        "years_computed": None if plan is None else [plan.first_year, plan.last_year],
+        "seconds": round(outcome.seconds, 3),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "stages": {stage: round(seconds, 3) for stage, seconds in outcome.stages.items()},
+        "symbols": data.prices["symbol"].n_unique(),
+        "sessions": data.prices["date"].n_unique(),
+        "first_date": data.prices["date"].min(),
+        "last_date": data.prices["date"].max(),
+        "notes": list(data.notes),
+        **tables_summary(settings),
+        "disk_free_gb": round(shutil.disk_usage(settings.home).free / 1e9, 1),
+    }

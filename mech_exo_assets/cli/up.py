@@ -1,0 +1,128 @@
+"""`mech-exo up`: the Dagster UI and the daemon of a home, on this machine only.
+
+What belongs here: starting, watching and ending the two processes. What does not: anything that they do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, settings_from
+from mech_exo_assets.errors import InputError, MechExoError
+
+HOST = "127.0.0.1"
+MODULE = "mech_exo_assets.definitions"
+START_SECONDS = 120
+STOP_SECONDS = 20
+
+EXAMPLES = """
+Examples:
+
+  mech-exo up
+  mech-exo up --home mydata --port 3333
+  mech-exo up --read-only                for reviewers: nothing can be launched or deleted
+"""
+
+
+def up(
+    *,
+    source: Source = None,
+    home: Home = None,
+    config: Config = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI.")] = 3000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="A UI that cannot launch or delete, and no daemon.")] = False,
+) -> None:
+    """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, until Ctrl-C."""
+    settings = settings_from(home, _source_of_home(home, source), config)
+    _port_is_free(port)
+    dagster_instance(settings).dispose()
+    web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]
+    daemon = [sys.executable, "-m", "dagster._daemon", "run", "-m", MODULE, "--log-level", "warning"]
+    commands = {"the UI": [*web, "--read-only"]} if read_only else {"the UI": web, "the daemon": daemon}
+    console = Console(stderr=True)
+    console.print(f"Starting {' and '.join(commands)} for {settings.home} …", highlight=False)
+    # Sessions of their own: Ctrl-C reaches this process only, which then ends them in order.
+    processes = {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _wait_until_served(port, processes)
+        console.print(f"[bold]http://{HOST}:{port}[/]{'  (read-only)' if read_only else ''}   Ctrl-C ends it.", highlight=False)
+        _watch(processes)
+    except KeyboardInterrupt:
+        console.print("Ending …")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        _end(processes)
+
+
+def _source_of_home(home: object, source: str | None) -> str | None:
+    """The source that the home was computed from, unless another one is named."""
+    from mech_exo_assets.defs.refresh import read_record
+    from mech_exo_assets.settings import load_settings
+
+    if source is not None or "MECH_EXO_SOURCE" in os.environ:
+        return source
+    last = read_record(load_settings(home=home).home)
+    return None if last is None else last.source
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _port_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise InputError(f"port {port} is in use. Give another with --port, or end what listens there.") from error
+
+
+def _wait_until_served(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        _raise_if_ended(processes)
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/server_info", timeout=2):
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.25)
+    raise MechExoError(f"the UI did not answer on port {port} within {START_SECONDS} seconds; its messages stand above.")
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        _raise_if_ended(processes)
+        time.sleep(0.5)
+
+
+def _raise_if_ended(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise MechExoError(f"{name} ended by itself with code {process.returncode}; its messages stand above.")
+
+
+def _end(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes.values():
+        try:
+            process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

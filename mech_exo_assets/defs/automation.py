@@ -1,0 +1,31 @@
+"""What materialises an asset when another one was updated (Dagster *automation conditions*).
+
+What belongs here: the conditions and the sensor that evaluates them. What does not: the clock (`schedules`), thresholds (`sensors`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+# `eager` also waits for missing dependencies. A history that starts in the middle of a lookback has those for ever.
+_SETTLED = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+
+ON_UPDATE = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _SETTLED).with_label("when an input was updated")
+"""For an asset that is written whole."""
+
+ON_YEAR_UPDATE = (
+    dg.AutomationCondition.in_latest_time_window(timedelta(days=366))
+    & dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & _SETTLED
+).with_label("when an input of this or the last year was updated")
+"""For an asset that is partitioned by year. Older years are recomputed by `mech-exo run`, or by hand."""
+
+AUTOMATION_SENSOR = dg.AutomationConditionSensorDefinition(
+    "automation",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Materialises what is downstream of an asset that was updated.",
+)
+"""Evaluates every asset's condition. Runs by default under `mech-exo up`; Dagster's own is stopped by default."""

@@ -1,0 +1,53 @@
+"""What assets are given besides their inputs, as Dagster *resources*.
+
+What belongs here: the market data of this home's source, the strategy, the lake and the mart. What does not: the Dagster-free classes
+behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dagster_duckdb import DuckDBResource
+
+from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.sources.protocol import MarketData
+from mech_exo_assets.sources.uri import open_source
+from mech_exo_assets.storage.io_manager import LakeIOManager
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.mart import Mart
+
+
+class MarketSource:
+    """The source of market data, read once for as long as it does not change.
+
+    All assets of one process see the same reading, so that prices and universe belong together.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._stamp: Mapping[str, str] | None = None
+        self._data: MarketData | None = None
+
+    def read(self) -> MarketData:
+        """The validated data; an `InputError` if the source is wrong."""
+        source = open_source(self.uri)
+        stamp = source.stamp()
+        if self._data is None or stamp != self._stamp:
+            self._data = source.load()
+            self._stamp = stamp
+        return self._data
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """The resources of a home, by the names under which assets ask for them."""
+    lake = Lake(settings.lake_path)
+    mart = Mart(settings.mart_path)
+    return {
+        "io_manager": LakeIOManager(lake),
+        "lake": lake,
+        "mart": mart,
+        "duckdb": DuckDBResource(database=str(mart.staging_path)),
+        "market_source": MarketSource(settings.source),
+        "strategy": load_strategy(settings.config),
+    }

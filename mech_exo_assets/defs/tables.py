@@ -1,0 +1,144 @@
+"""One way to declare an asset that is a table, and one way to return it.
+
+What belongs here: what all table assets share — group, key, schema, checks, row counts, column lineage. What does not: any one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from mech_exo_assets.defs.partitions import YEARS
+from mech_exo_assets.schemas import TABLES, TableSchema, factor_columns
+
+OWNER = "team:research"
+UNIQUE_ROWS = "unique_rows"
+
+
+def key_of(schema: TableSchema) -> dg.AssetKey:
+    """The asset key of a table: `group/name`."""
+    return dg.AssetKey(schema.key.split("/"))
+
+
+def table_input(
+    schema: TableSchema, *, columns: Iterable[str] | None = None, partition_mapping: dg.PartitionMapping | None = None
+) -> dg.AssetIn:
+    """An input from another table: which columns are read, and which years beside the asset's own."""
+    metadata = {} if columns is None else {"columns": list(columns)}
+    return dg.AssetIn(key=key_of(schema), metadata=metadata, partition_mapping=partition_mapping)
+
+
+def table_asset(
+    schema: TableSchema,
+    *,
+    code_version: str,
+    checks: Mapping[str, str] | None = None,
+    automation: dg.AutomationCondition | None = None,
+    kinds: Iterable[str] = ("polars", "delta"),
+    ins: Mapping[str, dg.AssetIn] | None = None,
+    deps: Iterable[dg.AssetKey] = (),
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorator for an asset that is the table of a schema; the function's docstring is its description.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        Gives the key, the group, the columns, and whether the asset is partitioned by year.
+    code_version : str
+        Raised by hand whenever the same inputs give other rows.
+    checks : mapping of str to str
+        Name and description of the checks that the asset reports beside `unique_rows`.
+    automation : AutomationCondition, optional
+        What materialises the asset, where that is another asset.
+    """
+    group, name = schema.key.split("/")
+    described = {UNIQUE_ROWS: f"No two rows share {' and '.join(schema.unique)}.", **(checks or {})}
+    return dg.asset(
+        name=name,
+        key_prefix=group,
+        group_name=group,
+        kinds=set(kinds),
+        owners=[OWNER],
+        code_version=code_version,
+        ins=dict(ins or {}),
+        deps=list(deps),
+        partitions_def=YEARS if schema.time_column else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if schema.time_column else None,
+        automation_condition=automation,
+        metadata={"dagster/column_schema": column_schema(schema), "dagster/table_name": schema.key.replace("/", "."), "row": schema.row},
+        check_specs=[
+            dg.AssetCheckSpec(check, asset=key_of(schema), description=description) for check, description in described.items()
+        ],
+    )
+
+
+def materialised(
+    schema: TableSchema,
+    frame: pl.DataFrame,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    checks: Iterable[dg.AssetCheckResult] = (),
+    lineage: Mapping[str, Iterable[str]] | None = None,
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """The frame as an asset's result, with row count, period, column lineage, and the outcome of its checks.
+
+    Parameters
+    ----------
+    lineage : mapping of str to iterable of str, optional
+        For columns that are known only now: the columns (`group/table.column`) that each comes from. What the schema
+        declares is added.
+    """
+    figures: dict[str, Any] = {"dagster/row_count": len(frame), **_period(schema, frame), **(metadata or {})}
+    declared = {column.name: column.source for column in schema.columns if column.source and not any("*" in each for each in column.source)}
+    deps = {column: [_column_dep(source) for source in sources] for column, sources in {**declared, **(lineage or {})}.items()}
+    if deps:
+        figures["dagster/column_lineage"] = dg.TableColumnLineage(deps)
+    if schema.one_column_per_factor:
+        figures["dagster/column_schema"] = column_schema(schema, factors=factor_columns(frame.columns))
+    return dg.MaterializeResult(value=frame, metadata=figures, check_results=[_unique_rows(schema, frame), *checks])
+
+
+def check(name: str, *, passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR, **metadata: Any) -> dg.AssetCheckResult:
+    """The outcome of one of the asset's declared checks, with the figures it was judged by."""
+    return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata)
+
+
+def column_schema(schema: TableSchema, *, factors: Iterable[str] = ()) -> dg.TableSchema:
+    """The columns of a table as Dagster shows them: type, unit and meaning."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            type=str(column.dtype),
+            description=f"{column.meaning} [{column.unit}]" if column.unit else column.meaning,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in schema.columns
+    ]
+    columns += [dg.TableColumn(name, type="Float64", description="Factor.") for name in factors]
+    return dg.TableSchema(columns)
+
+
+def markdown_table(frame: pl.DataFrame, *, digits: int = 4) -> dg.MarkdownMetadataValue:
+    """A small table for a page of the Dagster UI; numbers are rounded for reading."""
+    with pl.Config(tbl_formatting="ASCII_MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=120, float_precision=digits):
+        return dg.MetadataValue.md(str(frame))
+
+
+def _column_dep(source: str) -> dg.TableColumnDep:
+    table, column = source.rsplit(".", 1)
+    return dg.TableColumnDep(asset_key=key_of(TABLES[table]), column_name=column)
+
+
+def _period(schema: TableSchema, frame: pl.DataFrame) -> dict[str, str]:
+    dates = schema.time_column or ("date" if "date" in frame.columns else None)
+    if dates is None or frame.is_empty():
+        return {}
+    return {"first_date": str(frame[dates].min()), "last_date": str(frame[dates].max())}
+
+
+def _unique_rows(schema: TableSchema, frame: pl.DataFrame) -> dg.AssetCheckResult:
+    duplicated = int(frame.select(schema.unique).is_duplicated().sum())
+    return check(UNIQUE_ROWS, passed=duplicated == 0, duplicated_rows=duplicated)

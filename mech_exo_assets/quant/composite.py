@@ -1,0 +1,81 @@
+"""One score for each name, from the scores of all factors.
+
+What belongs here: how factor scores are joined and ranked. What does not: where the weights come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.panel import Matrix, Panel
+
+
+def factor_weights(chosen: str | Mapping[str, float], factors: list[str]) -> dict[str, float]:
+    """The weight of each factor in the composite: equal over all that are there, or as the strategy names them.
+
+    Raises
+    ------
+    InputError
+        If a weight is given to a factor that is not there.
+    """
+    if isinstance(chosen, str):
+        return dict.fromkeys(factors, 1.0 / len(factors)) if factors else {}
+    unknown = sorted(set(chosen) - set(factors))
+    if unknown:
+        raise InputError(f"composite.weights: no factor '{unknown[0]}' in this source's data; there are: {', '.join(sorted(factors))}.")
+    return {name: weight for name, weight in chosen.items() if weight}
+
+
+def composite_score(scores: Panel, weights: Mapping[str, float], *, min_coverage: float) -> Matrix:
+    """Weighted mean of the factor scores that a name has, standardised over the names of each session.
+
+    c[t, i] = Σ_f w_f s_f[t, i] / Σ_f |w_f| over the factors known for name i at t; then z = (c − mean) / std over the session.
+
+    Parameters
+    ----------
+    scores : Panel
+        Oriented factor scores; a factor that is not there is unknown everywhere.
+    weights : mapping of str to float
+        Weight of each factor; a negative one turns the factor round.
+    min_coverage : float
+        Share of Σ|w| that the known factors of a name must carry.
+
+    Returns
+    -------
+    ndarray of shape (n_sessions, n_symbols)
+        NaN where coverage is below the minimum, and in sessions without dispersion.
+    """
+    total, known = np.zeros(scores.shape), np.zeros(scores.shape)
+    for name in sorted(set(weights) & set(scores.fields)):
+        weight, matrix = weights[name], scores[name]
+        there = ~np.isnan(matrix)
+        total += np.where(there, weight * matrix, 0.0)
+        known += abs(weight) * there
+    enough = known >= min_coverage * sum(abs(weight) for weight in weights.values()) - 1e-12
+    joined = np.divide(total, known, out=np.full(scores.shape, np.nan), where=enough & (known > 0))
+    return _standardised(joined)
+
+
+def composite_table(score: Matrix, panel: Panel) -> pl.DataFrame:
+    """Scores and ranks as a table in `schemas.COMPOSITE`; rank 1 is the best, ties go by symbol."""
+    # A stable sort on the negated score: NaN goes last, equal scores keep the order of the symbols.
+    order = np.argsort(-score, axis=1, kind="stable")
+    rank = np.empty(score.shape)
+    np.put_along_axis(rank, order, np.arange(1.0, score.shape[1] + 1)[None, :].repeat(len(score), axis=0), axis=1)
+    frame = panel.to_frame({"score": score, "rank": rank}, rows=~np.isnan(score))
+    return frame.with_columns(pl.col("rank").cast(pl.Int32))
+
+
+def _standardised(matrix: Matrix) -> Matrix:
+    there = ~np.isnan(matrix)
+    count = there.sum(axis=1, keepdims=True)
+    mean = np.divide(np.where(there, matrix, 0.0).sum(axis=1, keepdims=True), count, out=np.zeros(count.shape), where=count > 0)
+    centred = matrix - mean
+    variance = np.divide(np.where(there, centred**2, 0.0).sum(axis=1, keepdims=True), count, out=np.zeros(count.shape), where=count > 0)
+    spread = np.sqrt(variance)
+    # Scores that are all equal differ by rounding only, far below this.
+    return np.divide(centred, spread, out=np.full(matrix.shape, np.nan), where=there & (spread > 1e-12))

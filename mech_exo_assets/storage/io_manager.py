@@ -1,0 +1,57 @@
+"""How Dagster hands tables between assets: each output is one commit to the lake, each input reads just the years it needs.
+
+What belongs here: the Dagster concept *I/O manager* over `lake`. What does not: what is in the tables.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import dagster as dg
+import polars as pl
+
+from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.storage.lake import Lake
+
+REBUILD_TAG = "mech_exo/rebuild"
+"""Run tag: years outside the run's partitions go, since the run recomputes the whole history."""
+
+
+class LakeIOManager(dg.IOManager):
+    """Writes an asset's frame as one commit to the lake, and records which version it wrote and which versions it read.
+
+    A partitioned asset replaces the years of its run; in a run with the tag `mech_exo/rebuild` all other years go. An input reads
+    the years of its partition mapping, and only the columns in its metadata `columns`, where that is given.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._reads: dict[tuple[str, str], dict[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Read an upstream table, or the years of it that the partition mapping asks for."""
+        key = context.asset_key.to_user_string()
+        years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
+        version = self.lake.version(key)
+        with self._lock:
+            self._reads.setdefault((context.step_context.run_id, context.step_context.step.key), {})[key] = version
+        columns = (context.definition_metadata or {}).get("columns")
+        return self.lake.read(key, columns=columns, years=years, version=version)
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        """Commit a frame, and put the versions written and read into the materialisation's metadata."""
+        schema = TABLES[context.asset_key.to_user_string()]
+        with self._lock:
+            reads = self._reads.pop((context.run_id, context.step_key), {})
+        years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
+        rebuild = context.step_context.run_tags.get(REBUILD_TAG) == "true"
+        note = {"run_id": context.run_id} | {f"read:{key}": str(version) for key, version in reads.items()}
+        version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
+        context.add_output_metadata(
+            {
+                "table_version": version,
+                "tables_read": dg.MetadataValue.json(reads),
+                "dagster/uri": str(self.lake.path(schema.key)),
+            }
+        )

@@ -1,0 +1,196 @@
+"""The lake: Delta tables, one for each asset that has rows, with atomic commits and versions.
+
+What belongs here: writing, reading and naming tables. What does not: what Dagster does with them (`io_manager`), and what people
+query (`mart`).
+
+A table with a time axis is partitioned by calendar year, in a column `year` that exists only in the lake. A write replaces whole
+years, or the whole table, in one commit: a reader sees the table before or after it, never between. A writer that is killed leaves
+files that no commit names, and no reader sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.schemas import TABLES, TableSchema
+from mech_exo_assets.storage.contracts import ContractError, conform
+
+YEAR = "year"
+# Level 1 of zstd takes no longer than no compression at all, since floats hardly compress and dates and symbols do.
+_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+
+
+class Lake:
+    """The Delta tables under one root.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the lake; a table `group/name` lies at `root/group/name`. Created by the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where a table lies."""
+        return self.root / key
+
+    def exists(self, key: str) -> bool:
+        """Whether the table was ever committed."""
+        return DeltaTable.is_deltatable(str(self.path(key)))
+
+    def tables(self) -> list[str]:
+        """Keys of the tables that are there, in the order of the schemas."""
+        return [key for key in TABLES if self.exists(key)]
+
+    def version(self, key: str) -> int:
+        """Number of the latest commit of a table, from 0.
+
+        Raises
+        ------
+        MechExoError
+            If the table is not there.
+        """
+        return self._open(key).version()
+
+    def write(
+        self,
+        schema: TableSchema,
+        frame: pl.DataFrame,
+        *,
+        years: Sequence[int] | None = None,
+        only_these_years: bool = False,
+        note: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace a table, or some calendar years of it, in one commit.
+
+        Parameters
+        ----------
+        schema : TableSchema
+            What the frame must conform to; see `conform`.
+        frame : DataFrame
+            The new rows, in any order.
+        years : sequence of int, optional
+            The years that are replaced, for a table with a time axis; a year without rows in `frame` becomes empty.
+        only_these_years : bool
+            Whether all other years go, with the columns that only they had.
+        note : mapping of str to str, optional
+            Kept with the commit: the run, the versions that were read.
+
+        Returns
+        -------
+        int
+            The version that this write committed.
+
+        Raises
+        ------
+        ContractError
+            If the frame does not conform; nothing is written.
+        """
+        data = conform(schema, frame)
+        target = str(self.path(schema.key))
+        properties = CommitProperties(custom_metadata=dict(note or {}))
+        if schema.time_column is None:
+            write_deltalake(
+                target, data, mode="overwrite", schema_mode="overwrite", commit_properties=properties, writer_properties=_WRITER
+            )
+            return self.version(schema.key)
+        replaced = sorted(set(years or ()))
+        data = data.with_columns(pl.col(schema.time_column).dt.year().cast(pl.Int32).alias(YEAR))
+        stray = set(data[YEAR].unique()) - set(replaced)
+        if stray:
+            raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was written.")
+        if only_these_years or not self.exists(schema.key):
+            write_deltalake(
+                target,
+                data,
+                mode="overwrite",
+                schema_mode="overwrite",
+                partition_by=[YEAR],
+                commit_properties=properties,
+                writer_properties=_WRITER,
+            )
+        else:
+            write_deltalake(
+                target,
+                data,
+                mode="overwrite",
+                schema_mode="merge",
+                predicate=f"{YEAR} IN ({', '.join(map(str, replaced))})",
+                commit_properties=properties,
+                writer_properties=_WRITER,
+            )
+        return self.version(schema.key)
+
+    def scan(self, key: str, *, years: Iterable[int] | None = None, version: int | None = None) -> pl.LazyFrame:
+        """A table, or some years of it, as of now or as of a version; rows in any order.
+
+        Raises
+        ------
+        MechExoError
+            If the table is not there, or not in that version.
+        """
+        table = self._open(key, version)
+        files = [path for year, paths in _files_by_year(table).items() if years is None or year in set(years) for path in paths]
+        schema = pl.Schema(table.schema().to_arrow())
+        schema.pop(YEAR, None)
+        if not files:
+            return pl.LazyFrame(schema=schema)
+        # A column that came after a file was written is not in it, and is null there.
+        return pl.scan_parquet(files, schema=schema, missing_columns="insert", hive_partitioning=False)
+
+    def read(
+        self,
+        key: str,
+        *,
+        columns: Sequence[str] | None = None,
+        years: Iterable[int] | None = None,
+        version: int | None = None,
+    ) -> pl.DataFrame:
+        """`scan`, collected, with just the named columns."""
+        frame = self.scan(key, years=years, version=version)
+        return (frame if columns is None else frame.select(columns)).collect()
+
+    def files(self, key: str, *, version: int | None = None) -> dict[int | None, list[str]]:
+        """Paths of the Parquet files that make up a version, by year (None for a table without a time axis)."""
+        return _files_by_year(self._open(key, version))
+
+    def history(self, key: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """The commits of a table, newest first, each with its version, time and note."""
+        return self._open(key).history(limit)
+
+    def written_at(self, key: str) -> datetime:
+        """When the latest version of a table was committed, UTC."""
+        return datetime.fromtimestamp(self.history(key, limit=1)[0]["timestamp"] / 1000, tz=UTC)
+
+    def _open(self, key: str, version: int | None = None) -> DeltaTable:
+        try:
+            table = DeltaTable(str(self.path(key)))
+        except TableNotFoundError as error:
+            known = f"It holds: {', '.join(self.tables())}." if self.tables() else "The lake is empty."
+            raise MechExoError(f"{key} is not in the lake at {self.root}. {known} Run `mech-exo run` first.") from error
+        if version is not None:
+            if not 0 <= version <= table.version():
+                raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
+            table.load_as_version(version)
+        return table
+
+
+def _files_by_year(table: DeltaTable) -> dict[int | None, list[str]]:
+    actions = pl.DataFrame(table.get_add_actions(flatten=True)).sort("path")
+    years = actions[f"partition.{YEAR}"].to_list() if f"partition.{YEAR}" in actions.columns else [None] * len(actions)
+    root = table.table_uri.rstrip("/")
+    by_year: dict[int | None, list[str]] = {}
+    for year, path in zip(years, actions["path"].to_list(), strict=True):
+        by_year.setdefault(year, []).append(f"{root}/{unquote(path)}")
+    return dict(sorted(by_year.items(), key=lambda item: item[0] or 0))

@@ -1,0 +1,189 @@
+"""The mart: one DuckDB file that people query, published whole.
+
+What belongs here: building the file from the lake and putting it in place. What does not: what is in the tables.
+
+The file is built beside the published one, as a copy of it in which just the changed years are replaced, and then renamed into place.
+A reader who holds the old file open keeps it, undisturbed; the next one to open it sees the new one. No state between can be seen.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.schemas import TABLES, TableSchema
+from mech_exo_assets.storage.lake import Lake
+
+_BOOKKEEPING = """
+CREATE SCHEMA IF NOT EXISTS meta;
+CREATE TABLE IF NOT EXISTS meta.tables (
+    table_name VARCHAR PRIMARY KEY, version BIGINT NOT NULL, row_count BIGINT NOT NULL, published_at TIMESTAMP NOT NULL
+);
+CREATE TABLE IF NOT EXISTS meta.files (table_name VARCHAR NOT NULL, year INTEGER, path VARCHAR NOT NULL);
+COMMENT ON TABLE meta.tables IS 'Which version of each table of the lake is in this file, and since when (UTC).';
+COMMENT ON TABLE meta.files IS 'The files of the lake that each table was read from.';
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did to one table.
+
+    Attributes
+    ----------
+    key : str
+        `group/name`.
+    version : int
+        Version of the lake's table that is in the mart now.
+    rows : int
+        Rows in the mart now.
+    replaced : str
+        "all", "none", or the years that were replaced.
+    """
+
+    key: str
+    version: int
+    rows: int
+    replaced: str
+
+
+class Mart:
+    """The published file and the one that is being built.
+
+    Parameters
+    ----------
+    path : Path
+        The published file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.staging_path = path.with_name(f".{path.name}.building")
+
+    @contextmanager
+    def staged(self) -> Iterator[Path]:
+        """A copy of the published file to write to; put in place when the block ends without an error."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._wal().unlink(missing_ok=True)
+        if self.path.exists():
+            shutil.copyfile(self.path, self.staging_path)
+        else:
+            self.staging_path.unlink(missing_ok=True)
+        yield self.staging_path
+        if self._wal().exists():
+            raise MechExoError(f"{self.staging_path} was not closed before it was to be published; the mart is unchanged.")
+        self.staging_path.replace(self.path)
+
+    def _wal(self) -> Path:
+        return self.staging_path.with_name(f"{self.staging_path.name}.wal")
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open the published file for reading.
+
+        Raises
+        ------
+        MechExoError
+            If nothing was published yet.
+        """
+        if not self.path.exists():
+            raise MechExoError(f"{self.path} is not there yet. Run `mech-exo run` first.")
+        return duckdb.connect(str(self.path), read_only=True)
+
+
+def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]:
+    """Bring every table of the mart to the lake's latest version, replacing only the years whose files have changed.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Open for writing on the staged file.
+    lake : Lake
+        Where the tables come from.
+
+    Returns
+    -------
+    list of Published
+        One for each table of the lake.
+    """
+    connection.execute(_BOOKKEEPING)
+    return [_update_table(connection, lake, TABLES[key]) for key in lake.tables()]
+
+
+def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema) -> Published:
+    version = lake.version(schema.key)
+    new = lake.files(schema.key, version=version)
+    old: dict[int | None, list[str]] = {}
+    rows = connection.execute("SELECT year, path FROM meta.files WHERE table_name = ? ORDER BY year, path", [schema.key]).fetchall()
+    for year, path in rows:
+        old.setdefault(year, []).append(path)
+    columns = list(lake.scan(schema.key, version=version).collect_schema().names())
+    connection.execute("BEGIN")
+    if not rows or _columns(connection, schema) != columns or schema.time_column is None:
+        replaced = "all" if old != new or not rows else "none"
+        if replaced == "all":
+            _replace_all(connection, lake, schema, version)
+    else:
+        changed = sorted(year for year in {*old, *new} if year is not None and old.get(year) != new.get(year))
+        for year in changed:
+            connection.execute(f"DELETE FROM {_name(schema)} WHERE year({schema.time_column}) = ?", [year])
+            if year in new:
+                connection.execute(f"INSERT INTO {_name(schema)} BY NAME {_select(new[year])}")
+        replaced = ", ".join(map(str, changed)) or "none"
+    count = _count(connection, schema)
+    connection.execute("DELETE FROM meta.files WHERE table_name = ?", [schema.key])
+    entries = [(schema.key, year, path) for year, paths in new.items() for path in paths]
+    if entries:
+        connection.executemany("INSERT INTO meta.files VALUES (?, ?, ?)", entries)
+    connection.execute(
+        "INSERT OR REPLACE INTO meta.tables VALUES (?, ?, ?, now()::TIMESTAMP)",
+        [schema.key, version, count],
+    )
+    connection.execute("COMMIT")
+    return Published(schema.key, version, count, replaced)
+
+
+def _replace_all(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema, version: int) -> None:
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema.key.split('/')[0]}")
+    files = [path for paths in lake.files(schema.key, version=version).values() for path in paths]
+    empty = lake.scan(schema.key, version=version).limit(0).collect()
+    connection.register("empty", empty.to_arrow())
+    connection.execute(f"CREATE OR REPLACE TABLE {_name(schema)} AS FROM empty")
+    connection.unregister("empty")
+    if files:
+        connection.execute(f"INSERT INTO {_name(schema)} BY NAME {_select(files)}")
+    connection.execute(f"COMMENT ON TABLE {_name(schema)} IS {_literal(schema.row)}")
+    for column in schema.columns:
+        text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
+        connection.execute(f"COMMENT ON COLUMN {_name(schema)}.{_quoted(column.name)} IS {_literal(text)}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> list[str]:
+    return [row[0] for row in connection.execute(f"DESCRIBE {_name(schema)}").fetchall()]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> int:
+    (count,) = connection.execute(f"SELECT count(*) FROM {_name(schema)}").fetchone() or (0,)
+    return int(count)
+
+
+def _select(files: list[str]) -> str:
+    return f"SELECT * FROM read_parquet([{', '.join(map(_literal, files))}], union_by_name = true, hive_partitioning = false)"
+
+
+def _name(schema: TableSchema) -> str:
+    group, name = schema.key.split("/")
+    return f"{_quoted(group)}.{_quoted(name)}"
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
