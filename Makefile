@@ -9,7 +9,7 @@ UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 WORKERS ?= 2
 
-.PHONY: help demo test test-all bench lint format lock setup setup-dev clean
+.PHONY: help demo test test-slow test-all bench lint format lock setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +21,10 @@ demo: setup ## Run the whole chain on the sample prices, then serve the Dagster 
 test: setup-dev ## Fast tests with coverage (under ten minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov
 
-test-all: setup-dev ## All tests, with the slow ones (statistics by simulation, kills, browser, notebooks)
-	$(BIN)/python -m pytest -n $(WORKERS) --cov
+test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-all: test test-slow ## All tests
 
 lint: setup-dev ## ruff, the type checker and the storey contracts
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ What belongs here: where things are (`Settings`) and the research choices (`Stra
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,10 @@ def _default_home() -> Path:
     return checkout / "data" if (checkout / "pyproject.toml").is_file() else Path.home() / ".mech-exo"
 
 
+_REFUSED_IN_HOME = frozenset("%[]?*^|\\")
+"""deltalake reads these in a path as parts of a URL, and DuckDB as wildcards."""
+
+
 class Settings(BaseSettings):
     """Where this installation reads and writes, from MECH_EXO_* variables; options of the command line go before them.
 
@@ -50,7 +54,7 @@ class Settings(BaseSettings):
         `multiprocess` (a step is a process of its own, and costs seconds).
     """
 
-    model_config = SettingsConfigDict(env_prefix="MECH_EXO_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(default_factory=_default_home)
     source: str = "sample"
@@ -61,6 +65,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
+
+    @field_validator("home")
+    @classmethod
+    def _storable(cls, home: Path) -> Path:
+        refused = next((each for each in str(home) if each in _REFUSED_IN_HOME or not each.isprintable()), None)
+        if refused is not None:
+            raise ValueError(f"the tables cannot be stored under a path with {refused!r}; choose another folder")
+        return home
 
     @property
     def lake_path(self) -> Path:
@@ -89,9 +101,8 @@ def load_settings(**options: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # ty: ignore[invalid-argument-type]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise InputError(f"MECH_EXO_{name.upper()} (--{name}): {first['msg']} (got {first['input']!r}).") from error
+        name = str(error.errors()[0]["loc"][0])
+        raise InputError(f"MECH_EXO_{name.upper()} (--{name}): {_reason(error.errors()[:1])}.") from error
 
 
 MAX_FORWARD_SESSIONS = 240
@@ -99,7 +110,7 @@ MAX_FORWARD_SESSIONS = 240
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Quality(_Section):
@@ -180,7 +191,7 @@ class Strategy(_Section):
     construction: Construction
     costs: Costs
     backtest: Backtest
-    seed: int
+    seed: int = Field(ge=0)
 
     @field_validator("horizons")
     @classmethod
@@ -204,20 +215,44 @@ def load_strategy(config: Path | None = None) -> Strategy:
     """
     merged: dict[str, Any] = yaml.safe_load(resources.files("mech_exo_assets").joinpath("strategy.yaml").read_text(encoding="utf-8"))
     if config is not None:
-        merged = _override(merged, _read_mapping(config), where=config.name)
+        merged = _override(merged, _read_mapping(config), where=str(config))
     try:
         return Strategy.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{config or 'strategy.yaml'}: {key}: {first['msg']} (got {first['input']!r}). Correct the value and run again.") from error
+        raise InputError(f"{config or 'strategy.yaml'}: {_first_fault(error, merged)}. Correct the value and run again.") from error
+
+
+def _first_fault(error: ValidationError, given: dict[str, Any]) -> str:
+    """The key that lies deepest in the file, and all that was found wrong with it; a value with several forms has one fault for each."""
+    faults: dict[str, list[Any]] = {}
+    for each in error.errors():
+        faults.setdefault(".".join(_keys(each["loc"], given)), []).append(each)
+    key = max(faults, key=lambda name: name.count("."))
+    return f"{key}: {_reason(faults[key])}" if key else _reason(faults[key])
+
+
+def _keys(location: tuple[int | str, ...], given: Any) -> list[str]:
+    """The parts of pydantic's location that are keys or positions in the file; others name a form that the value might have had."""
+    keys = []
+    for part in location:
+        if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
+            keys.append(str(part))
+            given = given[part]
+    return keys
+
+
+def _reason(faults: Sequence[Any]) -> str:
+    reason = " or ".join(each["msg"].removeprefix("Value error, ") for each in faults)
+    given = repr(faults[0]["input"])
+    return f"{reason} (got {given})" if len(given) <= 200 else reason
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: the configuration cannot be read ({error.strerror}). Give an existing YAML file with --config.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"{path}: the configuration cannot be read ({reason}). Give an existing YAML file with --config.") from error
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -7,19 +7,19 @@ import difflib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import polars as pl
 import typer
 
-from mech_exo_assets.cli.options import Home, settings_from
+from mech_exo_assets.cli.options import Config, Home, Source, require_source, settings_from
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 
 EXAMPLES = """
+\b
 Examples:
-
   mech-exo export decay/ic --format csv --out ic.csv
   mech-exo export strategy/targets --format parquet --out targets.parquet --from 2020-01-01
   mech-exo export strategy/backtest --format csv --out - --from 2022-01-01 --to 2022-06-30
@@ -41,9 +41,12 @@ def export(
     first: Annotated[str | None, typer.Option("--from", help="First date, as YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last date, as YYYY-MM-DD.")] = None,
     home: Home = None,
+    source: Source = None,
+    config: Config = None,
 ) -> None:
     """Write a table to a file, ordered and in full precision: a number read back is the number in the lake."""
-    settings = settings_from(home)
+    settings = settings_from(home, source, config)
+    require_source(settings)
     frame = select_rows(Lake(settings.lake_path), table, first=first, last=last)
     if str(out) == "-":
         _write(frame, format, sys.stdout.buffer)
@@ -92,9 +95,9 @@ def _day(option: str, text: str) -> dt.date:
         raise InputError(f"{option} {text}: not a date. Give it as YYYY-MM-DD, e.g. 2020-01-31.") from error
 
 
-def _write(frame: pl.DataFrame, format: Format, target: object) -> None:  # noqa: A002
+def _write(frame: pl.DataFrame, format: Format, target: BinaryIO) -> None:  # noqa: A002
     if format is Format.csv:
         # Polars writes the shortest digits that read back as the same float.
-        frame.write_csv(target)  # ty: ignore[invalid-argument-type]
+        frame.write_csv(target)
     else:
-        frame.write_parquet(target)  # ty: ignore[invalid-argument-type]
+        frame.write_parquet(target)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
-Home = Annotated[Path | None, typer.Option(help="Folder of everything a run leaves behind. Default: MECH_EXO_HOME, or data/ of the checkout.")]
+Home = Annotated[
+    Path | None, typer.Option(help="Folder of everything a run leaves behind. Default: MECH_EXO_HOME, or data/ of the checkout.")
+]
 Source = Annotated[
     str | None,
     typer.Option(help="Market data: sample, files:PATH, yahoo:TICKERS|FILE or simulator:KEY=VALUE,…  Default: MECH_EXO_SOURCE, or sample."),
@@ -40,11 +42,31 @@ def settings_from(home: Path | None, source: str | None = None, config: Path | N
     """
     settings = load_settings(home=home, source=source, config=config)
     os.environ["MECH_EXO_HOME"] = str(settings.home)
-    os.environ["MECH_EXO_SOURCE"] = settings.source
+    if source is not None:
+        os.environ["MECH_EXO_SOURCE"] = settings.source
     if settings.config is not None:
         os.environ["MECH_EXO_CONFIG"] = str(settings.config)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     return settings
+
+
+def require_source(settings: Settings) -> str | None:
+    """The source that the home's tables were computed from; None before the first complete refresh.
+
+    Raises
+    ------
+    InputError
+        If a source is asked for, by option or environment, and the home holds another one's tables.
+    """
+    from mech_exo_assets.defs.refresh import read_record
+
+    last = read_record(settings.home)
+    if last is not None and "source" in settings.model_fields_set and last.source != settings.source:
+        raise InputError(
+            f"{settings.home} holds tables of the source {last.source}, not {settings.source}. Give another --home, or leave the source "
+            "out; nothing was changed."
+        )
+    return None if last is None else last.source
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
@@ -59,7 +81,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 @contextmanager
-def only_writer(settings: Settings) -> Iterator[None]:
+def only_writer(settings: Settings) -> Generator[None]:
     """Hold the home's lock, which the system takes back when this process ends, however it ends.
 
     Raises

@@ -64,8 +64,10 @@ class RunProgress(logging.Handler):
 
         @dg.logger
         def progress(_: dg.InitLoggerContext) -> logging.Logger:
-            logger = logging.Logger("mech_exo.progress", level=logging.DEBUG)
-            logger.addHandler(self)
+            logger = logging.getLogger("mech_exo.progress")
+            logger.setLevel(logging.DEBUG)
+            logger.propagate = False
+            logger.handlers = [self]
             return logger
 
         return progress

@@ -13,24 +13,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import polars as pl
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.options import Config, Home, Json, Source, dagster_instance, only_writer, settings_from
+from mech_exo_assets.cli.options import Config, Home, Json, Source, dagster_instance, only_writer, require_source, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
-from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.settings import Settings, Strategy, load_strategy
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mech_exo_assets.defs.refresh import Fingerprint, Plan
+    from mech_exo_assets.defs.refresh import Plan
     from mech_exo_assets.sources.protocol import MarketData
 
 ACTOR_TAG = "mech_exo/actor"
 
 EXAMPLES = """
+\b
 Examples:
-
   mech-exo run                                          the sample prices
   mech-exo run --source files:prices --home mydata      your own folder, in a home of its own
   mech-exo run --config long_only.yaml --json           other choices, result for a program
@@ -59,14 +60,16 @@ class Outcome:
     stages: dict[str, float]
 
 
-def run(  # noqa: PLR0913
+def run(
     *,
     source: Source = None,
     home: Home = None,
     config: Config = None,
     select: Annotated[str | None, typer.Option(help="Dagster's asset selection, e.g. 'group:market' or '+key:\"decay/ic\"'.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute all years, even those that are up to date.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Let this home's tables of another source go.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let this home's tables of another source go, and take the source that is asked for.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring every table up to date: prices, factors, information coefficients, composite, portfolio, backtest, mart."""
@@ -78,7 +81,8 @@ def run(  # noqa: PLR0913
         from mech_exo_assets.defs.refresh import fingerprint, plan, read_record, write_record
 
         last = read_record(settings.home)
-        _same_source(settings, last, replace=replace)
+        if not replace:
+            settings = _with_source_of_home(settings)
         console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
         definitions, data = _definitions(settings)
         now = fingerprint(settings.source, data, strategy)
@@ -90,7 +94,7 @@ def run(  # noqa: PLR0913
             run_id, stages = _execute(settings, definitions, todo, select=select, console=console)
             if select is None:
                 write_record(settings.home, now, run_id=run_id)
-    summary = _summary(settings, data, Outcome(todo, run_id, time.perf_counter() - started, stages))
+    summary = _summary(settings, strategy, data, Outcome(todo, run_id, time.perf_counter() - started, stages))
     if json:
         sys.stdout.write(json_module.dumps(summary, indent=1, default=str) + "\n")
     else:
@@ -99,18 +103,16 @@ def run(  # noqa: PLR0913
         print_summary(summary, Console())
 
 
-def _same_source(settings: Settings, last: Fingerprint | None, *, replace: bool) -> None:
-    if last is not None and last.source != settings.source and not replace:
-        raise InputError(
-            f"{settings.home} holds tables of the source {last.source}, not {settings.source}. Give another --home, or --replace to let "
-            "them go; nothing was changed."
-        )
+def _with_source_of_home(settings: Settings) -> Settings:
+    """The settings with the source that this home was computed from, where none is asked for; an `InputError` where another one is."""
+    source = require_source(settings)
+    return settings if source is None else settings_from(settings.home, source, settings.config)
 
 
 def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
     """The asset graph on this home, and the reading of its source that all its assets will share."""
-    from mech_exo_assets.defs.resources import MarketSource
     from mech_exo_assets.definitions import build_definitions
+    from mech_exo_assets.defs.resources import MarketSource
 
     definitions = build_definitions(settings)
     market_source = (definitions.resources or {})["market_source"]
@@ -140,7 +142,11 @@ def _execute(
                     asset_selection=keys,
                     raise_on_error=False,
                     run_config={"loggers": {"progress": {}}},
-                    tags={**year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and select is None), ACTOR_TAG: "mech-exo run", "mech_exo/reason": todo.reason},
+                    tags={
+                        **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and select is None),
+                        ACTOR_TAG: "mech-exo run",
+                        "mech_exo/reason": todo.reason,
+                    },
                 )
             )
     if not result.success:
@@ -151,8 +157,11 @@ def _execute(
 def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
     import dagster as dg
 
+    from mech_exo_assets.defs.partitions import accepted_beta
+
     try:
-        keys = sorted(dg.AssetSelection.from_string(select).resolve(graph))
+        with accepted_beta("include_sources"):
+            keys = sorted(dg.AssetSelection.from_string(select).resolve(graph))
     except dg.DagsterError as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--select {select!r}: {first} Try 'group:market' or 'key:\"decay/ic\"'.") from error
@@ -180,13 +189,33 @@ def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
             message = "no reason was given" if error is None else error.message.strip()
             kind = None if error is None else error.cls_name
             if kind in ("InputError", "MechExoError", "ContractError"):
-                message = message.split(": ", 1)[1] if message.startswith(f"{kind}: ") or ".errors." in message.split(": ", 1)[0] else message
+                message = (
+                    message.split(": ", 1)[1] if message.startswith(f"{kind}: ") or ".errors." in message.split(": ", 1)[0] else message
+                )
             wrong_input = kind == "InputError"
             raise (InputError if wrong_input else MechExoError)(f"{stage}: {message}")
     raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
 
 
-def _summary(settings: Settings, data: MarketData, outcome: Outcome) -> dict[str, Any]:
+def _absent_factors(settings: Settings) -> dict[str, str]:
+    """Factors that could not be computed, and why, from what the latest materialisation of the exposures said."""
+    from mech_exo_assets.defs.factors import ABSENT
+    from mech_exo_assets.defs.tables import key_of
+    from mech_exo_assets.schemas import EXPOSURES
+
+    with dagster_instance(settings) as instance:
+        event = instance.get_latest_materialization_event(key_of(EXPOSURES))
+    if event is None or event.asset_materialization is None:
+        return {}
+    return dict(event.asset_materialization.metadata[ABSENT].value)  # ty: ignore[no-matching-overload]
+
+
+def _left_out(data: MarketData, strategy: Strategy) -> list[str]:
+    early = data.prices.filter(pl.col("date").dt.year() < strategy.first_year).height
+    return [f"{early:,} rows before {strategy.first_year} are left out (first_year in the configuration)."] if early else []
+
+
+def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: Outcome) -> dict[str, Any]:
     from mech_exo_assets.cli.summary import tables_summary
 
     plan = outcome.plan
@@ -204,7 +233,8 @@ def _summary(settings: Settings, data: MarketData, outcome: Outcome) -> dict[str
         "sessions": data.prices["date"].n_unique(),
         "first_date": data.prices["date"].min(),
         "last_date": data.prices["date"].max(),
-        "notes": list(data.notes),
+        "notes": [*data.notes, *_left_out(data, strategy)],
         **tables_summary(settings),
+        "absent_factors": _absent_factors(settings),
         "disk_free_gb": round(shutil.disk_usage(settings.home).free / 1e9, 1),
     }

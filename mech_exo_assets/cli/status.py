@@ -10,29 +10,29 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from mech_exo_assets.cli.options import Config, Home, Json, settings_from
+from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
 from mech_exo_assets.cli.summary import tables_summary
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 
 EXAMPLES = """
+\b
 Examples:
-
   mech-exo status
   mech-exo status --home mydata --json
 """
 
 
-def status(*, home: Home = None, config: Config = None, json: Json = False) -> None:
+def status(*, home: Home = None, source: Source = None, config: Config = None, json: Json = False) -> None:
     """Which tables there are, of which version, with how many rows and up to which session."""
-    from mech_exo_assets.defs.refresh import completed_at, read_record
+    from mech_exo_assets.defs.refresh import completed_at
 
-    settings = settings_from(home, config=config)
-    last = read_record(settings.home)
+    settings = settings_from(home, source, config)
+    held = require_source(settings)
     lake = Lake(settings.lake_path)
     report: dict[str, Any] = {
         "home": str(settings.home),
-        "source": None if last is None else last.source,
+        "source": held,
         "completed_at": completed_at(settings.home),
         **tables_summary(settings),
     }
@@ -59,7 +59,7 @@ def _print(report: dict[str, Any], console: Console) -> None:
     console.print(f"{report['home']}   source {report['source'] or 'unknown'}   last complete refresh {refreshed}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for name, justify in (("table", "left"), ("rows", "right"), ("version", "right"), ("last session", "left"), ("written (UTC)", "left")):
-        table.add_column(name, justify=justify)  # ty: ignore[invalid-argument-type]
+        table.add_column(name, justify=justify)
     for key, figures in report["tables"].items():
         written = figures["written_at"].strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(key, f"{figures['rows']:,}", str(figures["version"]), str(figures["last_date"] or "-"), written)

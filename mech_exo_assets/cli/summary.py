@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mech_exo_assets.schemas import factor_columns
-from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
 
 
 def tables_summary(settings: Settings) -> dict[str, Any]:
-    """Rows and versions of all tables, the factors that are there and those that are not, the strongest of them, and the backtest."""
+    """Rows and versions of all tables, the factors that are there, the strongest of them, what is suspicious, and the backtest."""
     lake = Lake(settings.lake_path)
     there = lake.tables()
     figures: dict[str, Any] = {
@@ -26,7 +26,6 @@ def tables_summary(settings: Settings) -> dict[str, Any]:
     }
     if "factors/exposures" in there:
         figures["factors"] = factor_columns(lake.scan("factors/exposures").collect_schema().names())
-        figures["absent_factors"] = _absent_factors(lake, settings, figures["factors"])
     if "decay/statistics" in there:
         figures["strongest"] = _strongest(lake.read("decay/statistics"))
     if "market/quality" in there:
@@ -61,17 +60,9 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     if "backtest" in summary:
         _print_backtest(summary["backtest"], console)
     console.print(f"\nTables: {summary['home']}/lake   Mart: {summary['home']}/mech_exo.duckdb", highlight=False)
-    console.print("Look at them: [bold]mech-exo up[/]   Take them: [bold]mech-exo export decay/ic --format csv --out ic.csv[/]", highlight=False)
-
-
-def _absent_factors(lake: Lake, settings: Settings, there: list[str]) -> dict[str, str]:
-    from mech_exo_assets.quant.factors import available
-
-    prices = lake.scan("market/prices")
-    observed = [name for name, nulls in prices.null_count().collect().row(0, named=True).items() if nulls < prices.select(pl.len()).collect().item()]
-    items = lake.scan("market/fundamentals").select(pl.col("item").unique()).collect()["item"].to_list() if lake.exists("market/fundamentals") else []
-    _, reasons = available({*observed, *items}, exclude=load_strategy(settings.config).factors.exclude)
-    return {name: reason for name, reason in reasons.items() if name not in there}
+    console.print(
+        "Look at them: [bold]mech-exo up[/]   Take them: [bold]mech-exo export decay/ic --format csv --out ic.csv[/]", highlight=False
+    )
 
 
 def _strongest(statistics: pl.DataFrame) -> list[dict[str, Any]]:
@@ -82,7 +73,7 @@ def _strongest(statistics: pl.DataFrame) -> list[dict[str, Any]]:
 def _strongest_table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="Strongest information coefficients", title_justify="left", title_style="", box=None, pad_edge=False)
     for name, justify in (("factor", "left"), ("horizon", "right"), ("mean IC", "right"), ("t (HAC)", "right"), ("q", "right")):
-        table.add_column(name, justify=justify)  # ty: ignore[invalid-argument-type]
+        table.add_column(name, justify=justify)
     for row in rows:
         q = "-" if row["q_value"] is None else f"{row['q_value']:.3f}"
         table.add_row(row["factor"], str(row["horizon"]), f"{row['mean_ic']:+.4f}", f"{row['t_hac']:+.2f}", q)

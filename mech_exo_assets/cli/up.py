@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, settings_from
+from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, require_source, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
 
 HOST = "127.0.0.1"
@@ -28,8 +28,8 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 
 EXAMPLES = """
+\b
 Examples:
-
   mech-exo up
   mech-exo up --home mydata --port 3333
   mech-exo up --read-only                for reviewers: nothing can be launched or deleted
@@ -45,7 +45,8 @@ def up(
     read_only: Annotated[bool, typer.Option("--read-only", help="A UI that cannot launch or delete, and no daemon.")] = False,
 ) -> None:
     """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, until Ctrl-C."""
-    settings = settings_from(home, _source_of_home(home, source), config)
+    settings = settings_from(home, source, config)
+    settings = settings_from(settings.home, require_source(settings), settings.config)
     _port_is_free(port)
     dagster_instance(settings).dispose()
     web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]
@@ -54,7 +55,10 @@ def up(
     console = Console(stderr=True)
     console.print(f"Starting {' and '.join(commands)} for {settings.home} …", highlight=False)
     # Sessions of their own: Ctrl-C reaches this process only, which then ends them in order.
-    processes = {name: subprocess.Popen(command, start_new_session=True) for name, command in commands.items()}
+    processes = {
+        name: subprocess.Popen(command, start_new_session=True)  # noqa: S603 (our own interpreter and modules)
+        for name, command in commands.items()
+    }
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _wait_until_served(port, processes)
@@ -65,17 +69,6 @@ def up(
     finally:
         signal.signal(signal.SIGTERM, previous)
         _end(processes)
-
-
-def _source_of_home(home: object, source: str | None) -> str | None:
-    """The source that the home was computed from, unless another one is named."""
-    from mech_exo_assets.defs.refresh import read_record
-    from mech_exo_assets.settings import load_settings
-
-    if source is not None or "MECH_EXO_SOURCE" in os.environ:
-        return source
-    last = read_record(load_settings(home=home).home)
-    return None if last is None else last.source
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -3,8 +3,6 @@
 What belongs here: the group `decay`. What does not: the formulas (`quant.ic`, `quant.hac`, `quant.decay`).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 
@@ -19,7 +17,10 @@ from mech_exo_assets.settings import Strategy
     code_version="1",
     automation=ON_YEAR_UPDATE,
     ins={"scores": table_input(SCORES), "forward_returns": table_input(FORWARD_RETURNS)},
-    checks={"within_bounds": "Every information coefficient lies between -1 and 1.", "measured": "Some factor has an information coefficient."},
+    checks={
+        "within_bounds": "Every information coefficient lies between -1 and 1.",
+        "measured": "Some factor has an information coefficient.",
+    },
 )
 def ic(scores: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
     """How well each factor's score ranked the returns that followed, per session and horizon."""
@@ -67,10 +68,14 @@ def statistics(ic: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
         table,
         metadata={
             "significant": significant.height,
-            "strongest": markdown_table(strongest.select("factor", "horizon", "mean_ic", "icir", "t_hac", "p_value", "q_value", "n_sessions")),
+            "strongest": markdown_table(
+                strongest.select("factor", "horizon", "mean_ic", "icir", "t_hac", "p_value", "q_value", "n_sessions")
+            ),
             "overview": dg.MetadataValue.md(ic_overview(table)),
         },
         checks=[
-            check("some_factor_works", passed=not significant.is_empty(), severity=dg.AssetCheckSeverity.WARN, significant=significant.height)
+            check(
+                "some_factor_works", passed=not significant.is_empty(), severity=dg.AssetCheckSeverity.WARN, significant=significant.height
+            )
         ],
     )

@@ -3,7 +3,7 @@
 What belongs here: the group `market`. What does not: how a source is read (`sources`), what is suspicious (`quant.quality`).
 """
 
-from __future__ import annotations
+import datetime as dt
 
 import dagster as dg
 import polars as pl
@@ -19,7 +19,10 @@ from mech_exo_assets.settings import Strategy
 @table_asset(
     PRICES,
     code_version="1",
-    checks={"positive_prices": "Every close and adjusted close is above zero.", "on_sessions": "Every row lies on a session of the exchange."},
+    checks={
+        "positive_prices": "Every close and adjusted close is above zero.",
+        "on_sessions": "Every row lies on a session of the exchange.",
+    },
 )
 def prices(
     context: dg.AssetExecutionContext, market_source: dg.ResourceParam[MarketSource], strategy: dg.ResourceParam[Strategy]
@@ -33,7 +36,7 @@ def prices(
 
     data = market_source.read()
     first, last = years_of(context)
-    axis = sessions(data.prices["date"].min(), data.prices["date"].max(), calendar=strategy.calendar)
+    axis = sessions(*_period(data.prices), calendar=strategy.calendar)
     table = total_return_index(on_sessions(data.prices, axis)).filter(pl.col("date").dt.year().is_between(first, last))
     return materialised(
         PRICES,
@@ -50,7 +53,9 @@ def prices(
     )
 
 
-@table_asset(UNIVERSE, code_version="1", checks={"has_sectors": "Every symbol has a sector; scores of those without are neutralised together."})
+@table_asset(
+    UNIVERSE, code_version="1", checks={"has_sectors": "Every symbol has a sector; scores of those without are neutralised together."}
+)
 def universe(market_source: dg.ResourceParam[MarketSource]) -> dg.MaterializeResult[pl.DataFrame]:
     """Which symbols there are, with their names, sectors and asset classes."""
     table = market_source.read().universe
@@ -91,7 +96,7 @@ def quality(market_source: dg.ResourceParam[MarketSource], strategy: dg.Resource
     from mech_exo_assets.quant.quality import findings
 
     raw = market_source.read().prices
-    axis = sessions(raw["date"].min(), raw["date"].max(), calendar=strategy.calendar)
+    axis = sessions(*_period(raw), calendar=strategy.calendar)
     table = findings(raw, axis, **strategy.quality.model_dump())
     counts = table.group_by("finding").agg(pl.len().alias("rows"), pl.col("symbol").n_unique().alias("symbols")).sort("finding")
     return materialised(
@@ -109,19 +114,15 @@ def quality(market_source: dg.ResourceParam[MarketSource], strategy: dg.Resource
     FORWARD_RETURNS,
     code_version="1",
     automation=ON_YEAR_UPDATE,
-    ins={
-        "prices": table_input(
-            PRICES, columns=["date", "symbol", "total_return_index"], partition_mapping=years_after(FORWARD_YEARS)
-        )
-    },
+    ins={"prices": table_input(PRICES, columns=["date", "symbol", "total_return_index"], partition_mapping=years_after(FORWARD_YEARS))},
     checks={"above_total_loss": "No return is below -100 %."},
 )
 def forward_returns(
     context: dg.AssetExecutionContext, prices: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What each symbol returned after each session, over every horizon, from the session in which a trade could be executed."""
+    from mech_exo_assets.quant.forward_returns import forward_return_table
     from mech_exo_assets.quant.panel import Panel
-    from mech_exo_assets.quant.returns import forward_return_table
 
     panel = Panel.from_frame(prices, ["total_return_index"])
     table = forward_return_table(panel, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years_of(context))
@@ -131,3 +132,8 @@ def forward_returns(
         metadata={"horizons": ", ".join(map(str, strategy.horizons)), "execution_lag": strategy.execution_lag},
         checks=[check("above_total_loss", passed=table.filter(pl.col("value") < -1).is_empty())],
     )
+
+
+def _period(table: pl.DataFrame) -> tuple[dt.date, dt.date]:
+    first, last = table.select(pl.col("date").min().alias("first"), pl.col("date").max().alias("last")).row(0)
+    return first, last

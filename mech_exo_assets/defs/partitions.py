@@ -5,6 +5,10 @@ What belongs here: the partition definition and the mappings between assets. Wha
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from mech_exo_assets.settings import MAX_FORWARD_SESSIONS, Settings, load_strategy
@@ -26,14 +30,24 @@ YEARS = dg.TimeWindowPartitionsDefinition(
 """One partition for each calendar year from `first_year` on, the current year included."""
 
 
+@contextmanager
+def accepted_beta(parameter: str) -> Generator[None]:
+    """Do not warn of one parameter that Dagster calls beta: that is known here, and need not be said at each start."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f"Parameter `{parameter}`", category=dg.BetaWarning)
+        yield
+
+
 def years_before(count: int) -> dg.TimeWindowPartitionMapping:
     """A year depends on itself and on `count` years before it, as far as they are there."""
-    return dg.TimeWindowPartitionMapping(start_offset=-count, allow_nonexistent_upstream_partitions=True)
+    with accepted_beta("allow_nonexistent_upstream_partitions"):
+        return dg.TimeWindowPartitionMapping(start_offset=-count, allow_nonexistent_upstream_partitions=True)
 
 
 def years_after(count: int) -> dg.TimeWindowPartitionMapping:
     """A year depends on itself and on `count` years after it, as far as they are there."""
-    return dg.TimeWindowPartitionMapping(end_offset=count, allow_nonexistent_upstream_partitions=True)
+    with accepted_beta("allow_nonexistent_upstream_partitions"):
+        return dg.TimeWindowPartitionMapping(end_offset=count, allow_nonexistent_upstream_partitions=True)
 
 
 def years_of(context: dg.AssetExecutionContext) -> tuple[int, int]:

@@ -36,16 +36,16 @@ class Fingerprint:
         URI of the source.
     choices : str
         Of the strategy and of the code that computes.
-    reference : str
-        Of universe, fundamentals and features, whose effect is not confined to a year.
-    prices : dict of str to str
-        Of the prices of each calendar year.
+    universe : str
+        Of the universe, which has no time.
+    years : dict of str to str
+        Of what became known in each calendar year: prices, fundamentals, features.
     """
 
     source: str
     choices: str
-    reference: str
-    prices: dict[str, str]
+    universe: str
+    years: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,49 +69,56 @@ class Plan:
 
 
 def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprint:
-    """Hashes of everything that the tables depend on."""
-    dates = pl.col("date").dt.year().alias("year")
-    hashed = data.prices.filter(pl.col("date").dt.year() >= strategy.first_year).select(dates, pl.struct(pl.all()).hash(seed=0).alias("hash"))
-    # A sum does not depend on the order of the rows, and wraps around silently in 64 bits.
-    by_year = hashed.group_by("year").agg(pl.col("hash").sum(), pl.len()).sort("year")
-    prices = {str(year): f"{value:016x}-{rows}" for year, value, rows in by_year.iter_rows()}
-    reference = [frame.select(pl.struct(pl.all()).hash(seed=0).sum()).item() if len(frame) else 0 for frame in (data.universe, data.fundamentals, data.features)]
+    """Hashes of everything that the tables depend on.
+
+    Raises
+    ------
+    InputError
+        If the source has no prices in the years that the strategy takes.
+    """
+    if data.prices.filter(pl.col("date").dt.year() >= strategy.first_year).is_empty():
+        raise InputError(f"{source}: no prices from {strategy.first_year} on. Lower first_year in the configuration; nothing was changed.")
+    by_year: dict[str, list[str]] = {}
+    for frame, known in ((data.prices, "date"), (data.fundamentals, "date"), (data.features, "known_at")):
+        year = pl.col(known).dt.year().clip(lower_bound=strategy.first_year)
+        # A sum does not depend on the order of the rows; it wraps around in 64 bits.
+        sums = frame.select(year.alias("year"), _row_hash()).group_by("year").agg(pl.col("hash").sum(), pl.len())
+        for each, value, rows in sums.iter_rows():
+            by_year.setdefault(str(each), []).append(f"{known}:{value:016x}:{rows}")
+    universe = data.universe.select(_row_hash()).sum().item()
     choices = hashlib.sha256(strategy.model_dump_json().encode() + _code_hash()).hexdigest()
-    return Fingerprint(source, choices, "-".join(map(str, reference)), prices)
+    years = {year: " ".join(parts) for year, parts in sorted(by_year.items())}
+    return Fingerprint(source, choices, f"{universe:016x}", years)
 
 
 def plan(now: Fingerprint, last: Fingerprint | None, *, force: bool = False) -> Plan | None:
     """The years that have to be computed so that the tables are what a computation from nothing would give; None if they are.
 
-    A change of one year's prices moves that year and all later ones, and the forward returns at the end of the year before it.
-
-    Raises
-    ------
-    InputError
-        If the home holds another source's tables, or the source has no prices in the years that the strategy takes.
+    What became known in a year moves that year and all later ones, and the forward returns at the end of the year before it.
     """
-    if not now.prices:
-        raise InputError(f"{now.source}: no prices from first_year on. Lower first_year in the configuration.")
-    years = sorted(int(year) for year in now.prices)
-    whole = Plan(years[0], years[-1], rebuild=True, reason="")
-    if last is None:
-        return _because(whole, "nothing was computed here before")
-    if force:
-        return _because(whole, "--force was given")
-    if now.choices != last.choices:
-        return _because(whole, "the strategy or the code has changed")
-    if now.reference != last.reference:
-        return _because(whole, "universe, fundamentals or features have changed")
-    gone = sorted(int(year) for year in set(last.prices) - set(now.prices))
-    if gone:
-        return _because(whole, f"the source has no prices of {gone[0]} any more")
-    changed = [year for year in years if now.prices[str(year)] != last.prices.get(str(year))]
+    years = sorted(int(year) for year in now.years)
+    reason = _reason_to_rebuild(now, last, force=force)
+    if last is None or reason is not None:
+        return Plan(years[0], years[-1], rebuild=True, reason=reason or "")
+    changed = [year for year in years if now.years[str(year)] != last.years.get(str(year))]
     if not changed:
         return None
     first = max(years[0], changed[0] - 1)
-    if first == years[0]:
-        return _because(whole, f"prices of {changed[0]} have changed")
-    return Plan(first, years[-1], rebuild=False, reason=f"prices of {changed[0]} have changed")
+    return Plan(first, years[-1], rebuild=first == years[0], reason=f"the source's data of {changed[0]} have changed")
+
+
+def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None, *, force: bool) -> str | None:
+    """Why all years have to be computed; None where they have not."""
+    if last is None:
+        return "nothing was computed here before"
+    gone = sorted(set(last.years) - set(now.years))
+    reasons = {
+        "--force was given": force,
+        "the strategy or the code has changed": now.choices != last.choices,
+        "the universe has changed": now.universe != last.universe,
+        f"the source has nothing of {min(gone, default='')} any more": bool(gone),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def read_record(home: Path) -> Fingerprint | None:
@@ -146,6 +153,10 @@ def write_record(home: Path, done: Fingerprint, *, run_id: str) -> None:
     staged.replace(home / RECORD)
 
 
+def _row_hash() -> pl.Expr:
+    return pl.struct(pl.all()).hash(seed=0).alias("hash")
+
+
 def _read(home: Path) -> tuple[datetime, Fingerprint] | None:
     path = home / RECORD
     if not path.exists():
@@ -157,10 +168,6 @@ def _read(home: Path) -> tuple[datetime, Fingerprint] | None:
         raise InputError(f"{path}: not a record of a refresh ({error}). Delete it; the next run computes everything anew.") from error
 
 
-def _because(whole: Plan, reason: str) -> Plan:
-    return Plan(whole.first_year, whole.last_year, rebuild=True, reason=reason)
-
-
 def _code_hash() -> bytes:
     """Of every module whose change can change a table."""
     root = Path(mech_exo_assets.__file__).parent
@@ -168,5 +175,3 @@ def _code_hash() -> bytes:
     for path in sorted([*root.glob("quant/**/*.py"), *root.glob("defs/*.py"), root / "schemas.py"]):
         digest.update(path.read_bytes())
     return digest.digest()
-
-

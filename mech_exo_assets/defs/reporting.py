@@ -3,8 +3,6 @@
 What belongs here: the group `reporting`. What does not: how a file is built (`storage.mart`).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
@@ -38,7 +36,7 @@ MART = dg.AssetKey(["reporting", "mart"])
     },
     check_specs=[dg.AssetCheckSpec("equals_lake", asset=MART, description="Every table has as many rows in the file as in the lake.")],
 )
-def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
+def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
     """The DuckDB file that people query: all tables of the lake, put in place in one step, never locked by a run."""
     with mart.staged(), duckdb.get_connection() as connection:
         published = update(connection, lake)
@@ -50,7 +48,11 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
             "bytes": mart.path.stat().st_size,
             "dagster/row_count": sum(each.rows for each in published),
             "tables": markdown_table(
-                pl.DataFrame([(each.key, each.version, each.rows, each.replaced) for each in published], schema=["table", "version", "rows", "replaced"], orient="row")
+                pl.DataFrame(
+                    [(each.key, each.version, each.rows, each.replaced) for each in published],
+                    schema=["table", "version", "rows", "replaced"],
+                    orient="row",
+                )
             ),
         },
         check_results=[check("equals_lake", passed=not wrong, tables_that_differ=", ".join(wrong))],

@@ -3,8 +3,6 @@
 What belongs here: when the market is read. What does not: what follows from it (`automation`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

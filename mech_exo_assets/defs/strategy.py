@@ -3,8 +3,6 @@
 What belongs here: the group `strategy`. What does not: constructions and accounting (`quant.portfolio`, `quant.backtest`).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 import polars as pl
 
@@ -55,7 +53,9 @@ def targets(composite: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg
     from mech_exo_assets.quant.portfolio import target_table
 
     construction = strategy.construction
-    table = target_table(Panel.from_frame(composite, ["score"]), kind=construction.kind, gross=construction.gross, quantile=construction.quantile)
+    table = target_table(
+        Panel.from_frame(composite, ["score"]), kind=construction.kind, gross=construction.gross, quantile=construction.quantile
+    )
     gross = table.group_by("date").agg(pl.col("weight").abs().sum().alias("gross"))
     off = gross.filter((pl.col("gross") - construction.gross).abs() > 1e-9)
     latest = table.filter(pl.col("date") == pl.col("date").max()).sort(pl.col("weight").abs(), descending=True)
@@ -81,9 +81,7 @@ def targets(composite: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg
     },
     checks={"returns_make_nav": "Compounding the net returns gives the NAV, to 1e-9."},
 )
-def backtest(
-    targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
-) -> dg.MaterializeResult[pl.DataFrame]:
+def backtest(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
     """What a portfolio that follows the targets would have earned, session by session, after costs."""
     from mech_exo_assets.quant.backtest import run
     from mech_exo_assets.quant.costs import linear_cost_rate
@@ -104,7 +102,7 @@ def backtest(
     table = result.to_frame()
     figures = performance(result.net_return, result.sessions)
     compounded = strategy.backtest.initial_nav * (1 + table["net_return"]).cum_prod()
-    worst = float((table["nav"] / compounded - 1).abs().max() or 0.0)
+    worst = float((table["nav"] / compounded - 1).abs().to_numpy().max())
     return materialised(
         BACKTEST,
         table,

@@ -22,11 +22,12 @@ from deltalake.exceptions import TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
-from mech_exo_assets.storage.contracts import ContractError, conform
+from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
 
-YEAR = "year"
 # Level 1 of zstd takes no longer than no compression at all, since floats hardly compress and dates and symbols do.
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+# Without this, the hundredth commit takes away all versions older than thirty days, and with them what past decisions can be replayed on.
+_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
 
 class Lake:
@@ -98,39 +99,19 @@ class Lake:
             If the frame does not conform; nothing is written.
         """
         data = conform(schema, frame)
-        target = str(self.path(schema.key))
-        properties = CommitProperties(custom_metadata=dict(note or {}))
         if schema.time_column is None:
-            write_deltalake(
-                target, data, mode="overwrite", schema_mode="overwrite", commit_properties=properties, writer_properties=_WRITER
-            )
-            return self.version(schema.key)
-        replaced = sorted(set(years or ()))
+            return self._commit(schema.key, data, note, schema_mode="overwrite")
+        if not years:
+            raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
+        replaced = sorted(set(years))
         data = data.with_columns(pl.col(schema.time_column).dt.year().cast(pl.Int32).alias(YEAR))
         stray = set(data[YEAR].unique()) - set(replaced)
         if stray:
             raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was written.")
         if only_these_years or not self.exists(schema.key):
-            write_deltalake(
-                target,
-                data,
-                mode="overwrite",
-                schema_mode="overwrite",
-                partition_by=[YEAR],
-                commit_properties=properties,
-                writer_properties=_WRITER,
-            )
-        else:
-            write_deltalake(
-                target,
-                data,
-                mode="overwrite",
-                schema_mode="merge",
-                predicate=f"{YEAR} IN ({', '.join(map(str, replaced))})",
-                commit_properties=properties,
-                writer_properties=_WRITER,
-            )
-        return self.version(schema.key)
+            return self._commit(schema.key, data, note, schema_mode="overwrite", partition_by=[YEAR])
+        predicate = f"{YEAR} IN ({', '.join(map(str, replaced))})"
+        return self._commit(schema.key, data, note, schema_mode="merge", predicate=predicate)
 
     def scan(self, key: str, *, years: Iterable[int] | None = None, version: int | None = None) -> pl.LazyFrame:
         """A table, or some years of it, as of now or as of a version; rows in any order.
@@ -141,13 +122,14 @@ class Lake:
             If the table is not there, or not in that version.
         """
         table = self._open(key, version)
-        files = [path for year, paths in _files_by_year(table).items() if years is None or year in set(years) for path in paths]
+        wanted = None if years is None else set(years)
+        files = [path for year, paths in self._files_by_year(key, table).items() if wanted is None or year in wanted for path in paths]
         schema = pl.Schema(table.schema().to_arrow())
         schema.pop(YEAR, None)
         if not files:
             return pl.LazyFrame(schema=schema)
         # A column that came after a file was written is not in it, and is null there.
-        return pl.scan_parquet(files, schema=schema, missing_columns="insert", hive_partitioning=False)
+        return pl.scan_parquet(files, schema=schema, missing_columns="insert", hive_partitioning=False, glob=False)
 
     def read(
         self,
@@ -163,7 +145,7 @@ class Lake:
 
     def files(self, key: str, *, version: int | None = None) -> dict[int | None, list[str]]:
         """Paths of the Parquet files that make up a version, by year (None for a table without a time axis)."""
-        return _files_by_year(self._open(key, version))
+        return self._files_by_year(key, self._open(key, version))
 
     def history(self, key: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """The commits of a table, newest first, each with its version, time and note."""
@@ -172,6 +154,29 @@ class Lake:
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""
         return datetime.fromtimestamp(self.history(key, limit=1)[0]["timestamp"] / 1000, tz=UTC)
+
+    def _commit(self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, **how: Any) -> int:
+        table = DeltaTable(str(self.path(key))) if self.exists(key) else None
+        write_deltalake(
+            str(self.path(key)) if table is None else table,
+            data,
+            mode="overwrite",
+            configuration=_CONFIGURATION,
+            commit_properties=CommitProperties(custom_metadata=dict(note or {})),
+            writer_properties=_WRITER,
+            **how,
+        )
+        # The handle is at the version that it has just committed, whatever others commit meanwhile.
+        return self.version(key) if table is None else table.version()
+
+    def _files_by_year(self, key: str, table: DeltaTable) -> dict[int | None, list[str]]:
+        actions = pl.DataFrame(table.get_add_actions(flatten=True)).sort("path")
+        years = actions[f"partition.{YEAR}"].to_list() if f"partition.{YEAR}" in actions.columns else [None] * len(actions)
+        by_year: dict[int | None, list[str]] = {}
+        for year, path in zip(years, actions["path"].to_list(), strict=True):
+            # The table's own URI would have a blank in the root as %20.
+            by_year.setdefault(year, []).append(f"{self.path(key)}/{unquote(path)}")
+        return dict(sorted(by_year.items(), key=lambda item: item[0] or 0))
 
     def _open(self, key: str, version: int | None = None) -> DeltaTable:
         try:
@@ -184,13 +189,3 @@ class Lake:
                 raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
             table.load_as_version(version)
         return table
-
-
-def _files_by_year(table: DeltaTable) -> dict[int | None, list[str]]:
-    actions = pl.DataFrame(table.get_add_actions(flatten=True)).sort("path")
-    years = actions[f"partition.{YEAR}"].to_list() if f"partition.{YEAR}" in actions.columns else [None] * len(actions)
-    root = table.table_uri.rstrip("/")
-    by_year: dict[int | None, list[str]] = {}
-    for year, path in zip(years, actions["path"].to_list(), strict=True):
-        by_year.setdefault(year, []).append(f"{root}/{unquote(path)}")
-    return dict(sorted(by_year.items(), key=lambda item: item[0] or 0))

@@ -3,13 +3,15 @@
 What belongs here: building the file from the lake and putting it in place. What does not: what is in the tables.
 
 The file is built beside the published one, as a copy of it in which just the changed years are replaced, and then renamed into place.
-A reader who holds the old file open keeps it, undisturbed; the next one to open it sees the new one. No state between can be seen.
+A reader who holds the old file open keeps it, undisturbed; the next process to open it sees the new one. No state between can be seen.
+Two publishers take turns, by a lock that the system takes back when its holder ends, however it ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,24 +69,28 @@ class Mart:
         self.staging_path = path.with_name(f".{path.name}.building")
 
     @contextmanager
-    def staged(self) -> Iterator[Path]:
+    def staged(self) -> Generator[Path]:
         """A copy of the published file to write to; put in place when the block ends without an error."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._wal().unlink(missing_ok=True)
-        if self.path.exists():
-            shutil.copyfile(self.path, self.staging_path)
-        else:
-            self.staging_path.unlink(missing_ok=True)
-        yield self.staging_path
-        if self._wal().exists():
-            raise MechExoError(f"{self.staging_path} was not closed before it was to be published; the mart is unchanged.")
-        self.staging_path.replace(self.path)
+        with self.staging_path.with_name(f".{self.path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._wal().unlink(missing_ok=True)
+            if self.path.exists():
+                shutil.copyfile(self.path, self.staging_path)
+            else:
+                self.staging_path.unlink(missing_ok=True)
+            yield self.staging_path
+            if self._wal().exists():
+                raise MechExoError(f"{self.staging_path} was not closed before it was to be published; the mart is unchanged.")
+            self.staging_path.replace(self.path)
 
     def _wal(self) -> Path:
         return self.staging_path.with_name(f"{self.staging_path.name}.wal")
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Open the published file for reading.
+
+        DuckDB opens a file once for each process: while this process holds an earlier connection, it gets the state of that one.
 
         Raises
         ------
@@ -118,18 +124,15 @@ def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]
 def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema) -> Published:
     version = lake.version(schema.key)
     new = lake.files(schema.key, version=version)
-    old: dict[int | None, list[str]] = {}
-    rows = connection.execute("SELECT year, path FROM meta.files WHERE table_name = ? ORDER BY year, path", [schema.key]).fetchall()
-    for year, path in rows:
-        old.setdefault(year, []).append(path)
-    columns = list(lake.scan(schema.key, version=version).collect_schema().names())
+    old = _published_files(connection, schema)
+    columns = lake.scan(schema.key, version=version).collect_schema().names()
+    kept = [year for year in new if old.get(year) == new[year]]
+    changed = sorted({*old, *new} - {*kept}, key=lambda year: year or 0)
     connection.execute("BEGIN")
-    if not rows or _columns(connection, schema) != columns or schema.time_column is None:
-        replaced = "all" if old != new or not rows else "none"
-        if replaced == "all":
-            _replace_all(connection, lake, schema, version)
+    if _columns(connection, schema) != columns or (changed and not kept):
+        _replace_all(connection, lake, schema, version)
+        replaced = "all"
     else:
-        changed = sorted(year for year in {*old, *new} if year is not None and old.get(year) != new.get(year))
         for year in changed:
             connection.execute(f"DELETE FROM {_name(schema)} WHERE year({schema.time_column}) = ?", [year])
             if year in new:
@@ -141,7 +144,7 @@ def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: Tab
     if entries:
         connection.executemany("INSERT INTO meta.files VALUES (?, ?, ?)", entries)
     connection.execute(
-        "INSERT OR REPLACE INTO meta.tables VALUES (?, ?, ?, now()::TIMESTAMP)",
+        "INSERT OR REPLACE INTO meta.tables VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
         [schema.key, version, count],
     )
     connection.execute("COMMIT")
@@ -163,8 +166,18 @@ def _replace_all(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: Tabl
         connection.execute(f"COMMENT ON COLUMN {_name(schema)}.{_quoted(column.name)} IS {_literal(text)}")
 
 
+def _published_files(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> dict[int | None, list[str]]:
+    by_year: dict[int | None, list[str]] = {}
+    query = "SELECT year, path FROM meta.files WHERE table_name = ? ORDER BY path"
+    for year, path in connection.execute(query, [schema.key]).fetchall():
+        by_year.setdefault(year, []).append(path)
+    return by_year
+
+
 def _columns(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> list[str]:
-    return [row[0] for row in connection.execute(f"DESCRIBE {_name(schema)}").fetchall()]
+    """Names of the published table's columns; none where it was not published yet."""
+    query = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
+    return [row[0] for row in connection.execute(query, schema.key.split("/")).fetchall()]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> int:

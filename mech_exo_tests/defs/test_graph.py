@@ -1,0 +1,111 @@
+"""The whole asset graph: what every asset must have, and a snapshot that shows each change of it in review.
+
+After a wanted change: `python -m mech_exo_tests.defs.test_graph` writes the snapshot anew.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mech_exo_assets.definitions import defs
+from mech_exo_assets.schemas import TABLES
+
+SNAPSHOT = Path(__file__).parent / "graph.json"
+GROUPS = {"market", "factors", "decay", "weights", "learning", "strategy", "live", "lifecycle", "reporting"}
+
+
+def _specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+
+
+def _checks() -> dict[str, list[str]]:
+    graph = defs.resolve_asset_graph()
+    checks: dict[str, list[str]] = {}
+    for key in graph.asset_check_keys:
+        checks.setdefault(key.asset_key.to_user_string(), []).append(key.name)
+    return {key: sorted(names) for key, names in checks.items()}
+
+
+def describe_graph() -> dict[str, object]:
+    """What a reviewer wants to see change, and nothing that changes by itself."""
+    repository = defs.get_repository_def()
+    checks = _checks()
+    assets = {
+        key: {
+            "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+            "group": spec.group_name,
+            "partitioned": spec.partitions_def is not None,
+            "trigger": None if spec.automation_condition is None else spec.automation_condition.get_label(),
+            "checks": checks.get(key, []),
+            "code_version": spec.code_version,
+        }
+        for key, spec in sorted(_specs().items())
+    }
+    return {
+        "assets": assets,
+        "jobs": sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
+        "schedules": {each.name: [each.cron_schedule, each.execution_timezone] for each in repository.schedule_defs},
+        "sensors": {each.name: each.default_status.value for each in repository.sensor_defs},
+    }
+
+
+@pytest.mark.parametrize("key", sorted(_specs()))
+def test_every_asset_answers_a_reviewers_first_questions(key: str):
+    spec = _specs()[key]
+    assert spec.description, "says what it is"
+    assert len(spec.description) > 30, "in a sentence"
+    assert spec.owners, "has somebody to ask"
+    assert spec.group_name == key.split("/", maxsplit=1)[0]
+    assert spec.group_name in GROUPS
+    assert spec.code_version
+    assert spec.kinds
+    assert "dagster/column_schema" in spec.metadata, "shows its columns"
+    assert _checks()[key], "is checked by something"
+
+
+def test_every_table_is_an_asset_with_its_unique_key_checked():
+    assert set(TABLES) <= set(_specs())
+    assert all("unique_rows" in _checks()[key] for key in TABLES)
+
+
+def test_an_asset_is_partitioned_just_when_its_table_is():
+    specs = _specs()
+    assert {key for key, schema in TABLES.items() if schema.time_column} == {key for key in TABLES if specs[key].partitions_def is not None}
+
+
+def test_each_asset_has_one_trigger():
+    on_the_clock = {key.to_user_string() for key in defs.resolve_job_def("market_refresh").asset_layer.executable_asset_keys}
+    by_automation = {key for key, spec in _specs().items() if spec.automation_condition is not None}
+    assert not on_the_clock & by_automation
+    assert on_the_clock | by_automation == set(_specs())
+
+
+def test_the_graph_is_the_one_in_the_snapshot():
+    assert describe_graph() == json.loads(SNAPSHOT.read_text(encoding="utf-8")), (
+        "The graph has changed. If that was wanted: python -m mech_exo_tests.defs.test_graph"
+    )
+
+
+def test_no_heavy_library_is_imported_by_the_definitions():
+    heavy = ("numba", "pandas", "matplotlib", "pandera", "scipy", "exchange_calendars", "yfinance", "skfolio")
+    program = f"import sys, mech_exo_assets.definitions; print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_the_definitions_import_in_no_more_than_a_few_times_what_dagster_takes():
+    def seconds(module: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+        return time.perf_counter() - started
+
+    assert min(seconds("mech_exo_assets.definitions") for _ in range(2)) < 3 * min(seconds("dagster") for _ in range(2))
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(describe_graph(), indent=1) + "\n", encoding="utf-8")

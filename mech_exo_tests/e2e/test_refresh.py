@@ -1,0 +1,173 @@
+"""The whole chain as a user runs it: once more, a day later, after a correction, killed in the middle, on changed choices."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_tests.e2e.market_folder import assert_same_tables, lake_tables, mech_exo, small_market, write_folder
+
+pytestmark = pytest.mark.slow
+
+FUTURE_SESSIONS = 200
+
+
+@pytest.fixture(scope="module")
+def market() -> dict[str, pl.DataFrame]:
+    return small_market()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(market: dict[str, pl.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The source, and a home that one undisturbed run has filled."""
+    folder, home = tmp_path_factory.mktemp("prices"), tmp_path_factory.mktemp("home")
+    uri = write_folder(folder, market)
+    done = mech_exo("run", "--source", uri, "--home", home)
+    assert done.returncode == 0, done.stderr
+    return uri, home
+
+
+def _until(market: dict[str, pl.DataFrame], sessions: int) -> dict[str, pl.DataFrame]:
+    """The market as it was known some sessions before its end."""
+    last = market["prices"]["date"].unique().sort()[-1 - sessions]
+    return {name: table.filter(pl.col("date") <= last) if "date" in table.columns else table for name, table in market.items()}
+
+
+def test_a_second_run_finds_everything_up_to_date(undisturbed: tuple[str, Path]):
+    uri, home = undisturbed
+    before = {key: Lake(home / "lake").version(key) for key in TABLES}
+    again = mech_exo("run", "--home", home, "--json")
+    assert json.loads(again.stdout)["status"] == "up to date"
+    assert json.loads(again.stdout)["source"] == uri
+    assert {key: Lake(home / "lake").version(key) for key in TABLES} == before
+
+
+def test_a_day_more_recomputes_only_the_last_years_and_equals_a_run_from_nothing(
+    market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path
+):
+    _, whole = undisturbed
+    folder, home = tmp_path / "prices", tmp_path / "home"
+    uri = write_folder(folder, _until(market, 1))
+    assert mech_exo("run", "--source", uri, "--home", home).returncode == 0
+    lake = Lake(home / "lake")
+    partitioned = [key for key, schema in TABLES.items() if schema.time_column]
+    old = {key: lake.files(key) for key in partitioned}
+    write_folder(folder, market)
+    done = json.loads(mech_exo("run", "--home", home, "--json").stdout)
+    last = market["prices"]["date"].max().year
+    assert done["years_computed"] == [last - 1, last]
+    for key in partitioned:
+        new = lake.files(key)
+        assert {year for year in new if new[year] != old[key].get(year)} <= {last - 1, last}, key
+    # Features may come late, so a day more of them makes the whole history new; here only prices have grown.
+    assert_same_tables(lake_tables(home), lake_tables(whole))
+
+
+def test_a_correction_of_old_prices_is_carried_through(market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path):
+    day = market["prices"]["date"].unique().sort()[600]
+    wrong = pl.when((pl.col("date") == day) & (pl.col("symbol") == "SIM003"))
+    names = ("open", "high", "low", "close", "adjusted_close")
+    mistaken = {
+        **market,
+        "prices": market["prices"].with_columns(wrong.then(pl.col(name) * 1.1).otherwise(pl.col(name)).alias(name) for name in names),
+    }
+    folder, home = tmp_path / "prices", tmp_path / "home"
+    uri = write_folder(folder, mistaken)
+    assert mech_exo("run", "--source", uri, "--home", home).returncode == 0
+    write_folder(folder, market)
+    done = json.loads(mech_exo("run", "--home", home, "--json").stdout)
+    assert done["years_computed"][0] <= day.year
+    assert_same_tables(lake_tables(home), lake_tables(undisturbed[1]))
+
+
+def test_nothing_stamped_before_a_change_of_the_future_moves(
+    market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path
+):
+    """DESIGN section 2: change every price after t, and nothing stamped t or earlier moves."""
+    sessions = market["prices"]["date"].unique().sort()
+    t = sessions[-FUTURE_SESSIONS]
+    later = pl.when(pl.col("date") > t)
+    wild = 1 + 0.5 * (pl.struct("date", "symbol").hash(seed=1) % 1000) / 1000
+    prices = market["prices"].with_columns(
+        *(
+            later.then(pl.col(name) * wild).otherwise(pl.col(name)).alias(name)
+            for name in ("open", "high", "low", "close", "adjusted_close")
+        ),
+        later.then(pl.col("volume") * wild).otherwise(pl.col("volume")).alias("volume"),
+        later.then(0.1).otherwise(pl.col("dividend_amount")).alias("dividend_amount"),
+    )
+    features = {
+        name: table.with_columns(later.then(-pl.col("value")).otherwise(pl.col("value")).alias("value"))
+        for name, table in market.items()
+        if name.startswith("features/")
+    }
+    uri = write_folder(tmp_path / "prices", {**market, "prices": prices, **features})
+    assert mech_exo("run", "--source", uri, "--home", tmp_path / "home").returncode == 0
+    before, after = lake_tables(undisturbed[1]), lake_tables(tmp_path / "home")
+    # What is stamped with a score's session and known only when its return is: those rows end before t by lag and horizon.
+    known_later = {"market/forward_returns", "decay/ic"}
+    # Whole-history diagnostics without a session of their own; nothing downstream reads them.
+    diagnostics = {"market/quality", "decay/statistics", "market/universe", "market/fundamentals"}
+    position = {date: i for i, date in enumerate(sessions)}
+    for key in sorted(set(before) - diagnostics):
+        rows = [table.filter(pl.col("date") <= t) for table in (before[key], after[key])]
+        if key in known_later:
+            horizon = pl.col("horizon") + 1
+            at = pl.col("date").replace_strict(position, return_dtype=pl.Int64)
+            rows = [table.filter(at + horizon <= position[t]) for table in rows]
+        assert rows[0].height > 0, key
+        assert rows[0].equals(rows[1].select(rows[0].columns), null_equal=True), f"{key} looks ahead"
+        assert not before[key].equals(after[key].select(before[key].columns), null_equal=True), (
+            f"{key}: the change of the future was not felt"
+        )
+
+
+def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs(undisturbed: tuple[str, Path], tmp_path: Path):
+    uri, whole = undisturbed
+    home = tmp_path / "home"
+    arguments = [sys.executable, "-m", "mech_exo_assets.cli", "run", "--source", uri, "--home", str(home)]
+    started = time.monotonic()
+    assert subprocess.run(arguments, capture_output=True, check=False).returncode == 0
+    whole_run = time.monotonic() - started
+    moments = random.Random(20)  # noqa: S311
+    killed = 0
+    for _ in range(10):
+        process = subprocess.Popen([*arguments, "--force"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=moments.uniform(0.2, 0.95) * whole_run)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        for key in Lake(home / "lake").tables():
+            Lake(home / "lake").read(key)
+    assert killed >= 7
+    done = mech_exo("run", "--home", home, "--force")
+    assert done.returncode == 0, done.stderr
+    assert_same_tables(lake_tables(home), lake_tables(whole))
+
+
+def test_killed_during_the_first_run_the_next_one_completes(undisturbed: tuple[str, Path], tmp_path: Path):
+    uri, whole = undisturbed
+    moments = random.Random(21)  # noqa: S311
+    for attempt in range(3):
+        home = tmp_path / f"home{attempt}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mech_exo_assets.cli", "run", "--source", uri, "--home", str(home)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(moments.uniform(1.0, 5.0))
+        process.kill()
+        process.wait()
+        done = mech_exo("run", "--source", uri, "--home", home)
+        assert done.returncode == 0, done.stderr
+        assert_same_tables(lake_tables(home), lake_tables(whole))
