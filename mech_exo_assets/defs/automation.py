@@ -15,8 +15,11 @@ _SETTLED = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondit
 ON_UPDATE = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _SETTLED).with_label("when an input was updated")
 """For an asset that is written whole."""
 
+_THIS_AND_LAST_YEAR = timedelta(days=366 + 364)
+"""Back from the end of the current year to within the year before it, whatever their lengths."""
+
 ON_YEAR_UPDATE = (
-    dg.AutomationCondition.in_latest_time_window(timedelta(days=366))
+    dg.AutomationCondition.in_latest_time_window(_THIS_AND_LAST_YEAR)
     & dg.AutomationCondition.any_deps_updated().since_last_handled()
     & _SETTLED
 ).with_label("when an input of this or the last year was updated")

@@ -70,14 +70,15 @@ def run(
 ) -> Backtest:
     """Trade towards the targets at the close, `execution_lag` sessions after each became known.
 
-    On each session: positions earn their total return; then every name with a price is traded to target weight × NAV, and the cost
-    is taken from cash. Between targets, weights drift. A name without a price can be neither traded nor revalued; after `CLOSE_AFTER`
-    such sessions it is closed at its last price, free of cost. Cash earns nothing.
+    On each session: positions earn their total return; then every name with a price is traded to target weight × NAV as it was
+    before these trades, and their cost is taken from cash. Between targets, weights drift. A name without a price can be neither traded
+    nor revalued; after `CLOSE_AFTER` such sessions it is closed at its last price, free of cost. Cash earns nothing.
 
     Parameters
     ----------
     targets : ndarray of shape (n_sessions, n_symbols)
-        Weights as fractions of NAV, known at the close of each session. A row of NaN says: no new target, do not trade.
+        Weights as fractions of NAV, known at the close of each session. A row of NaN says: no new target, do not trade. In any other
+        row NaN is 0: do not hold.
     total_return_index : ndarray of shape (n_sessions, n_symbols)
         Prices with dividends and splits worked in; NaN where there is none.
     sessions : ndarray of shape (n_sessions,), datetime64[D]
@@ -94,8 +95,17 @@ def run(
         If no session has a target that can still be executed, or costs and losses use up the whole NAV.
     """
     with_target = np.flatnonzero(~np.isnan(targets).all(axis=1)) + execution_lag
-    if not len(with_target) or with_target[0] >= len(sessions):
-        raise InputError("the backtest has nothing to trade: no session has a target. Give a longer history, or fewer requirements.")
+    if not len(with_target):
+        raise InputError(
+            "the backtest has nothing to trade: no session has a target. Give a longer history, or lower scores.min_names or "
+            "composite.min_coverage."
+        )
+    if with_target[0] >= len(sessions):
+        first = sessions[with_target[0] - execution_lag]
+        raise InputError(
+            f"the backtest has nothing to trade: the first target is of {first}, and {execution_lag} sessions later the prices have ended "
+            f"({sessions[-1]}). Give a longer history."
+        )
     start = int(with_target[0])
     flows, closed = _simulate(
         np.ascontiguousarray(np.nan_to_num(targets)),
@@ -109,13 +119,13 @@ def run(
     gross, cost, turnover, exposure, nav = flows
     if np.any(nav <= 0):
         ruined = sessions[start + int(np.argmax(nav <= 0))]
-        raise InputError(f"the backtest is ruined: NAV is not positive on {ruined}. Lower construction.gross or the costs.")
+        raise InputError(f"the backtest is ruined: losses and costs used up all NAV on {ruined}. Lower construction.gross or the costs.")
     net = (1 + gross) * (1 - cost) - 1
     return Backtest(sessions[start:], gross, net, cost, turnover, exposure, nav, closed)
 
 
 @numba.njit(cache=True)
-def _simulate(  # noqa: PLR0913  # pragma: no cover
+def _simulate(  # pragma: no cover
     targets: Matrix,
     has_target: np.ndarray,
     prices: Matrix,
@@ -165,10 +175,10 @@ def _simulate(  # noqa: PLR0913  # pragma: no cover
             absolute += abs(value[i])
         flows[0, t - start] = profit / nav
         nav = cash + held
+        if before <= 0.0 or nav <= 0.0:
+            break  # ruined: this session's NAV stays 0
         flows[1, t - start] = cost / before
         flows[2, t - start] = traded / before
         flows[3, t - start] = absolute / nav
         flows[4, t - start] = nav
-        if nav <= 0.0:
-            break
     return flows, closed

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.panel import Matrix, Panel
+from mech_exo_assets.quant.panel import Matrix, Panel, session_sums
 
 
 def factor_weights(chosen: str | Mapping[str, float], factors: list[str]) -> dict[str, float]:
@@ -55,7 +55,8 @@ def composite_score(scores: Panel, weights: Mapping[str, float], *, min_coverage
         there = ~np.isnan(matrix)
         total += np.where(there, weight * matrix, 0.0)
         known += abs(weight) * there
-    enough = known >= min_coverage * sum(abs(weight) for weight in weights.values()) - 1e-12
+    # A hair less, since sums of weights are rounded.
+    enough = known >= (min_coverage - 1e-12) * sum(abs(weight) for weight in weights.values())
     joined = np.divide(total, known, out=np.full(scores.shape, np.nan), where=enough & (known > 0))
     return _standardised(joined)
 
@@ -73,9 +74,9 @@ def composite_table(score: Matrix, panel: Panel) -> pl.DataFrame:
 def _standardised(matrix: Matrix) -> Matrix:
     there = ~np.isnan(matrix)
     count = there.sum(axis=1, keepdims=True)
-    mean = np.divide(np.where(there, matrix, 0.0).sum(axis=1, keepdims=True), count, out=np.zeros(count.shape), where=count > 0)
+    mean = np.divide(session_sums(matrix), count, out=np.zeros(count.shape), where=count > 0)
     centred = matrix - mean
-    variance = np.divide(np.where(there, centred**2, 0.0).sum(axis=1, keepdims=True), count, out=np.zeros(count.shape), where=count > 0)
+    variance = np.divide(session_sums(centred**2), count, out=np.zeros(count.shape), where=count > 0)
     spread = np.sqrt(variance)
     # Scores that are all equal differ by rounding only, far below this.
     return np.divide(centred, spread, out=np.full(matrix.shape, np.nan), where=there & (spread > 1e-12))

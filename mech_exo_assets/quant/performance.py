@@ -31,7 +31,8 @@ class Performance:
     max_drawdown : float
         Largest loss from a peak of the compounded value (the start counts as one), as a fraction ≤ 0.
     drawdown_from, drawdown_to : datetime64[D] or None
-        Sessions of that peak and that trough; None where there was no drawdown, and as peak where it was the start.
+        Sessions of that peak (the last one, where it was reached several times) and that trough; None where there was no drawdown, and
+        as peak where it was the start.
     """
 
     n_sessions: int
@@ -55,23 +56,26 @@ def performance(returns: Vector, sessions: Dates) -> Performance:
     Raises
     ------
     ValueError
-        If there are no returns, or one of them is NaN.
+        If there are no returns, or one of them is NaN or below -1.
     """
     if not len(returns) or np.isnan(returns).any():
         raise ValueError(f"performance needs at least one return and no NaN; got {len(returns)} with {np.isnan(returns).sum()} NaN")
+    if returns.min() < -1:
+        raise ValueError(f"performance needs returns of at least -1, which is all there was; got {returns.min()}")
     wealth = np.concatenate(([1.0], np.cumprod(1 + returns)))
     peak = np.maximum.accumulate(wealth)
     drawdown = wealth / peak - 1
     trough = int(np.argmin(drawdown))
     fallen = drawdown[trough] < 0
-    peak_at = int(np.argmax(wealth[: trough + 1]))
+    peak_at = trough - int(np.argmax(wealth[trough::-1]))
     deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else None
-    varies = deviation is not None and np.ptp(returns) > 0
+    # Returns that are all equal differ by rounding only, far below this.
+    varies = deviation is not None and deviation > 1e-12
     return Performance(
         n_sessions=len(returns),
         cagr=float(wealth[-1] ** (SESSIONS_PER_YEAR / len(returns)) - 1),
         volatility=None if deviation is None else deviation * SESSIONS_PER_YEAR**0.5,
-        sharpe=float(np.mean(returns)) / deviation * SESSIONS_PER_YEAR**0.5 if varies and deviation else None,
+        sharpe=float(np.mean(returns)) / deviation * SESSIONS_PER_YEAR**0.5 if varies else None,
         max_drawdown=float(drawdown[trough]),
         drawdown_from=sessions[peak_at - 1] if fallen and peak_at else None,
         drawdown_to=sessions[trough - 1] if fallen else None,

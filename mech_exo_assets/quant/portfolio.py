@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.panel import Matrix, Panel
+from mech_exo_assets.quant.panel import Matrix, Panel, session_sums
 from mech_exo_assets.schemas import TARGETS
 
 
@@ -33,16 +33,16 @@ def long_short(scores: Matrix, *, gross: float) -> Matrix:
     """
     there = ~np.isnan(scores)
     count = there.sum(axis=1, keepdims=True)
-    mean = np.divide(np.where(there, scores, 0.0).sum(axis=1, keepdims=True), count, out=np.zeros(count.shape), where=count > 0)
+    mean = np.divide(session_sums(scores), count, out=np.zeros(count.shape), where=count > 0)
     distance = np.where(there, scores - mean, 0.0)
-    size = np.abs(distance).sum(axis=1, keepdims=True)
+    size = session_sums(np.abs(distance))
     return np.divide(gross * distance, size, out=np.full(scores.shape, np.nan), where=size > 1e-12)
 
 
 def long_only(scores: Matrix, *, gross: float, quantile: float) -> Matrix:
     """Equal weights in the best names of each session.
 
-    The best round(quantile · n) of the n scored names (at least one) get gross / that number; ties go by symbol.
+    The best round(quantile · n) of the n scored names (at least one; halves to the even number) get gross / that number; ties go by symbol.
 
     Parameters
     ----------

@@ -1,0 +1,156 @@
+"""Which factors there are, which of them a source's data allow, and their exposures on a panel.
+
+What belongs here: finding and running factors. What does not: a factor; how exposures become scores (`scoring`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numba import njit, prange
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.factors.declaration import Factor
+from mech_exo_assets.quant.factors.inputs import FactorPanel
+from mech_exo_assets.quant.factors.known import FEATURE_CARRY_SESSIONS, FEATURE_PREFIX
+from mech_exo_assets.quant.panel import Matrix, Panel
+from mech_exo_assets.quant.rolling.blocks import prepared
+
+
+@cache
+def registry() -> Mapping[str, Factor]:
+    """All factors by name, as found in the modules of this package; ordered by name.
+
+    A function that is decorated with `factor` in any module of `quant/factors` is here; nothing else has to be touched.
+
+    Raises
+    ------
+    ValueError
+        If two functions have the same name.
+    """
+    found: dict[str, Factor] = {}
+    folder = Path(__file__).parent
+    for module_name in sorted(module.name for module in pkgutil.iter_modules([str(folder)], f"{__package__}.")):
+        for value in vars(importlib.import_module(module_name)).values():
+            if isinstance(value, Factor) and found.setdefault(value.name, value) is not value:
+                raise ValueError(f"{module_name}: there are two factors with the name '{value.name}'; rename one")
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def longest_lookback() -> int:
+    """Sessions of history before a year with which every factor of that year is final."""
+    return max((factor.lookback for factor in registry().values()), default=0)
+
+
+def feature_factor(name: str) -> Factor:
+    """The factor whose exposure is the value of the user's feature `name` itself."""
+
+    def exposure(panel: FactorPanel) -> Matrix:
+        return panel[FEATURE_PREFIX + name]
+
+    return Factor(
+        name=name,
+        family="feature",
+        inputs=(FEATURE_PREFIX + name,),
+        lookback=0,
+        orientation=1,
+        meaning=f"The user's feature '{name}', as last known, for at most {FEATURE_CARRY_SESSIONS} sessions.",
+        source="the user's data",
+        formula=f"{name}[t], the latest value known at t.",
+        exposure=exposure,
+    )
+
+
+def available(fields: Collection[str], exclude: Collection[str] = ()) -> tuple[list[Factor], dict[str, str]]:
+    """Factors that the fields of a source allow, features among them, and for every other factor the reason why not.
+
+    Parameters
+    ----------
+    fields : collection of str
+        Fields that were observed: prices, fundamentals, and features as `feature/NAME`.
+    exclude : collection of str
+        Names of factors that are not wanted.
+
+    Returns
+    -------
+    factors : list of Factor
+        Ordered by name.
+    reasons : dict of str to str
+        Name of each absent factor and a sentence, e.g. "amihud: needs volume, which the source does not have".
+
+    Raises
+    ------
+    InputError
+        If a feature has the name of a factor, or `exclude` names none.
+    """
+    candidates = dict(registry())
+    for field in sorted(fields):
+        if field.startswith(FEATURE_PREFIX):
+            name = field.removeprefix(FEATURE_PREFIX)
+            if name in candidates:
+                raise InputError(f"features/{name}: a factor has this name already. Rename the folder; nothing was computed.")
+            candidates[name] = feature_factor(name)
+    if unknown := sorted(set(exclude) - set(candidates)):
+        raise InputError(f"factors.exclude: no factor '{unknown[0]}'; there are: {', '.join(sorted(candidates))}.")
+    there: list[Factor] = []
+    reasons: dict[str, str] = {}
+    for name, candidate in sorted(candidates.items()):
+        missing = [field for field in candidate.inputs if field not in fields]
+        if name in exclude:
+            reasons[name] = f"{name}: excluded by factors.exclude"
+        elif missing:
+            reasons[name] = f"{name}: needs {' and '.join(missing)}, which the source does not have"
+        else:
+            there.append(candidate)
+    return there, reasons
+
+
+def compute(panel: Panel, factors: Iterable[Factor]) -> dict[str, Matrix]:
+    """Raw exposures to each factor, in every session of the panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        With the inputs of all the factors, and `longest_lookback()` sessions before those that are wanted.
+    factors : iterable of Factor
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_sessions, n_symbols)
+        Finite or NaN. NaN where the name has no price in that session (it cannot be traded), where its data do not suffice, and where
+        the formula has no finite value (a division by zero).
+
+    Raises
+    ------
+    ValueError
+        If a factor does not return a matrix of the panel's shape.
+    LookupError
+        If a factor reads what it did not declare.
+    """
+    shared = FactorPanel(panel)
+    priced = prepared(panel["total_return_index"]) if "total_return_index" in panel else None
+    exposures: dict[str, Matrix] = {}
+    for one in factors:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # 0/0 and x/0 are unknown, by definition below
+            raw = one(shared.restricted(one.inputs))
+        if raw.shape != panel.shape:
+            raise ValueError(f"factor {one.name} returned shape {raw.shape}; it must be the panel's, {panel.shape}")
+        matrix = np.array(raw, dtype=np.float64) if shared.owns(raw) else prepared(raw)
+        _make_unknown(matrix, matrix if priced is None else priced)
+        exposures[one.name] = matrix
+    return exposures
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _make_unknown(exposures, priced):  # pragma: no cover
+    for t in prange(len(exposures)):
+        row, price = exposures[t], priced[t]
+        for j in range(len(row)):
+            # x - x is 0 for a number, NaN for both NaN and infinity.
+            row[j] = row[j] + (price[j] - price[j]) + (row[j] - row[j])

@@ -1,0 +1,259 @@
+"""The information coefficient: how well a score ranked the returns that followed.
+
+What belongs here: rank correlation of scores and forward returns, session by session, for one factor or for all at once. What does
+not: what a series of information coefficients says about a factor (`decay`), and whether that is chance (`hac`).
+
+The kernels are compiled by numba, where coverage cannot look; they are marked `no cover` and tested through the public functions.
+
+How all factors and horizons are done at once. Each session's row is sorted once for each factor and once for each horizon. For a
+pair, the names that lack one of the two are left out while the sorted rows are walked, which gives average ranks among the others
+in one pass. Twice an average rank is an integer, so sums of products are exact, and the result is the same to the last bit in
+whatever order symbols stand, however many threads run, and whatever other sessions there are. Sessions go through in blocks, so that
+memory beyond input and output does not grow with the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from mech_exo_assets.quant.panel import Dates, Matrix, Vector
+from mech_exo_assets.quant.ranks import rank_row
+from mech_exo_assets.schemas import IC
+
+_BLOCK = 1 << 21
+"""Sorted forward returns that are kept at a time, over all horizons; 12 bytes each."""
+
+
+def information_coefficient(scores: Matrix, forward_returns: Matrix, *, min_names: int = 10) -> Vector:
+    """Rank correlation of scores with the returns that followed, session by session.
+
+    IC_t = corr(rank(scores[t]), rank(forward_returns[t])), over symbols where both are known; ties get average ranks.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_sessions, n_symbols)
+        Known at the close of each session.
+    forward_returns : ndarray of shape (n_sessions, n_symbols)
+        Simple return from the execution session on, as a fraction (0.01 is one per cent).
+    min_names : int
+        Fewer names have no information coefficient.
+
+    Returns
+    -------
+    ndarray of shape (n_sessions,)
+        In [-1, 1]; NaN where fewer than `min_names` symbols have both, or where one of the two is the same for all of them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Notes
+    -----
+    Equals `alphalens.performance.factor_information_coefficient` at `execution_lag=0`. Source: Grinold and Kahn (2000), ch. 6.
+    """
+    ic, _ = information_coefficients([scores], [forward_returns], min_names=min_names)
+    return ic[0, 0]
+
+
+def information_coefficients(
+    scores: Sequence[Matrix] | NDArray[np.float64], forward_returns: Sequence[Matrix] | NDArray[np.float64], *, min_names: int = 10
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Information coefficients of all factors over all horizons at once.
+
+    Parameters
+    ----------
+    scores : sequence of ndarray of shape (n_sessions, n_symbols)
+        One for each factor; or an array with factors first. Nothing is stacked or copied that is C-contiguous, float64 and writable.
+    forward_returns : sequence of ndarray of shape (n_sessions, n_symbols)
+        One for each horizon; or an array with horizons first.
+    min_names : int
+        Fewer names have no information coefficient.
+
+    Returns
+    -------
+    ic : ndarray of shape (n_factors, n_horizons, n_sessions)
+        As `information_coefficient` gives it.
+    n : ndarray of shape (n_factors, n_horizons, n_sessions), int32
+        Names that had both, also where `ic` is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    n_factors, n_horizons = len(scores), len(forward_returns)
+    shapes = {matrix.shape for matrix in (*scores, *forward_returns)}
+    if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
+        raise ValueError(f"scores and forward returns have shapes {sorted(shapes)}; all must be (n_sessions, n_symbols), and the same")
+    if not n_factors or not n_horizons:
+        n_sessions = next(iter(shapes))[0] if shapes else 0
+        return np.empty((n_factors, n_horizons, n_sessions)), np.empty((n_factors, n_horizons, n_sessions), np.int32)
+    ((n_sessions, n_symbols),) = shapes
+    ic = np.empty((n_factors, n_horizons, n_sessions))
+    n = np.empty((n_factors, n_horizons, n_sessions), np.int32)
+    block = min(max(_BLOCK // max(n_horizons * n_symbols, 1), 64), n_sessions)
+    order = np.empty((n_horizons, block, n_symbols), np.int32)
+    doubled = np.empty((n_horizons, block, n_symbols), np.int32)
+    groups = np.empty((n_horizons, block, n_symbols + 1), np.int32)
+    counts = np.empty((n_horizons, block, 2), np.int32)
+    for start in range(0, n_sessions, block):
+        rows = slice(start, start + block)
+        for h in range(n_horizons):
+            _rank_block(_prepared(forward_returns[h][rows]), order[h], doubled[h], groups[h], counts[h])
+        for f in range(n_factors):
+            _correlate_block(_prepared(scores[f][rows]), order, doubled, groups, counts, start, min_names, ic[f], n[f])
+    return ic, n
+
+
+def ic_table(scores: Mapping[str, Matrix], forward_returns: Mapping[int, Matrix], sessions: Dates, *, min_names: int = 10) -> pl.DataFrame:
+    """Information coefficients of all factors over all horizons, as a table.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray of shape (n_sessions, n_symbols)
+        By name of the factor.
+    forward_returns : mapping of int to ndarray of shape (n_sessions, n_symbols)
+        By horizon, in sessions.
+    sessions : ndarray of shape (n_sessions,), datetime64[D]
+        Increasing.
+    min_names : int
+        Fewer names have no information coefficient.
+
+    Returns
+    -------
+    DataFrame
+        In `schemas.IC`, where the coefficient is known; ordered by date, factor and horizon.
+    """
+    factors, horizons = sorted(scores), sorted(forward_returns)
+    ic, n = information_coefficients([scores[name] for name in factors], [forward_returns[h] for h in horizons], min_names=min_names)
+    if not ic.size:
+        return IC.empty()
+    by_session = ic.transpose(2, 0, 1).ravel()
+    known = np.flatnonzero(~np.isnan(by_session))
+    session, pair = np.divmod(known, len(factors) * len(horizons))
+    factor, horizon = np.divmod(pair, len(horizons))
+    return pl.DataFrame(
+        {
+            "date": pl.Series(sessions[session].astype("datetime64[D]")).cast(pl.Date),
+            "factor": pl.Series(factors, dtype=pl.String).gather(factor),
+            "horizon": pl.Series(horizons, dtype=pl.Int32).gather(horizon),
+            "ic": by_session[known],
+            "n": n.transpose(2, 0, 1).ravel()[known],
+        },
+        schema=IC.dtypes(),
+    )
+
+
+def _prepared(rows: Matrix) -> Matrix:
+    """As the kernels are compiled for; numba would compile anew for read-only or strided input."""
+    return np.require(rows, dtype=np.float64, requirements=["C", "W"])
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _rank_block(values, order, doubled, groups, counts):  # pragma: no cover
+    for t in prange(len(values)):
+        counts[t, 0], counts[t, 1] = rank_row(values[t], order[t], doubled[t], groups[t])
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _correlate_block(values, order, doubled, groups, counts, offset, min_names, ic, n):  # pragma: no cover
+    n_sessions, n_symbols = values.shape
+    for t in prange(n_sessions):
+        own_order = np.empty(n_symbols, np.int32)
+        own = np.empty(n_symbols, np.int32)
+        own_groups = np.empty(n_symbols + 1, np.int32)
+        n_own, n_own_groups = rank_row(values[t], own_order, own, own_groups)
+        scratch = np.zeros(n_symbols, np.int32)
+        for h in range(len(order)):
+            other = doubled[h, t]
+            common = 0
+            for i in range(n_symbols):
+                common += (own[i] > 0) & (other[i] > 0)
+            n[h, offset + t] = common
+            ic[h, offset + t] = np.nan
+            if common < min_names or common < 2:
+                continue
+            # Twice the average ranks of the score among the common names.
+            if common == n_own:
+                mine, tied = own, _tied(own_groups, n_own_groups)
+            else:
+                mine = scratch
+                tied = _ranks_among(own_order, n_own, own_groups, n_own_groups, other, scratch)
+            # Σ of products with those of the return.
+            if common == counts[h, t, 0]:
+                other_tied = _tied(groups[h, t], counts[h, t, 1])
+                products = np.int64(0)
+                for i in range(n_symbols):
+                    products += np.int64(mine[i]) * np.int64(other[i])
+            else:
+                products, other_tied = _products_among(order[h, t], counts[h, t, 0], groups[h, t], counts[h, t, 1], mine)
+            # With doubled ranks the mean is n + 1, and Σ (rank − mean)² is (n³ − n)/3 less (t³ − t)/3 for each tie of t names.
+            size = np.int64(common)
+            spread = (size * size * size - size) // 3
+            variances = np.float64(spread - tied) * np.float64(spread - other_tied)
+            if variances > 0.0:
+                ic[h, offset + t] = np.float64(products - size * (size + 1) * (size + 1)) / np.sqrt(variances)
+
+
+@njit(cache=True, error_model="numpy")
+def _tied(groups, n_groups):  # pragma: no cover
+    total = np.int64(0)
+    for g in range(n_groups):
+        size = np.int64(groups[2 * g + 1] - groups[2 * g])
+        total += (size * size * size - size) // 3
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _ranks_among(order, n_known, groups, n_groups, other, ranks):  # pragma: no cover
+    """Twice the average ranks among the names that `other` knows; anything elsewhere. Returns Σ (t³ − t)/3."""
+    rank = np.int32(0)
+    tied = np.int64(0)
+    position = 0
+    for g in range(n_groups + 1):
+        start, end = (groups[2 * g], groups[2 * g + 1]) if g < n_groups else (n_known, n_known)
+        for p in range(position, start):
+            i = order[p]
+            rank += np.int32(2) * np.int32(other[i] > 0)
+            ranks[i] = rank
+        size = np.int64(0)
+        for p in range(start, end):
+            size += other[order[p]] > 0
+        for p in range(start, end):
+            ranks[order[p]] = rank + np.int32(size) + np.int32(1)
+        rank += np.int32(2 * size)
+        tied += (size * size * size - size) // 3
+        position = end
+    return tied
+
+
+@njit(cache=True, error_model="numpy")
+def _products_among(order, n_known, groups, n_groups, mine):  # pragma: no cover
+    """Σ of products of doubled ranks, over names with a rank in `mine` (0 elsewhere), and Σ (t³ − t)/3."""
+    rank = np.int64(0)
+    products = np.int64(0)
+    tied = np.int64(0)
+    position = 0
+    for g in range(n_groups + 1):
+        start, end = (groups[2 * g], groups[2 * g + 1]) if g < n_groups else (n_known, n_known)
+        for p in range(position, start):
+            factor = np.int64(mine[order[p]])
+            rank += 2 * (factor > 0)
+            products += rank * factor
+        size = np.int64(0)
+        total = np.int64(0)
+        for p in range(start, end):
+            factor = np.int64(mine[order[p]])
+            size += factor > 0
+            total += factor
+        products += total * (rank + size + 1)
+        rank += 2 * size
+        tied += (size * size * size - size) // 3
+        position = end
+    return products, tied

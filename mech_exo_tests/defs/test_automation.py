@@ -1,0 +1,78 @@
+"""Who triggers what: the clock reads the market, and what is downstream follows by itself, for the last two years only."""
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+
+from mech_exo_assets.defs.partitions import YEARS
+from mech_exo_assets.defs.schedules import daily_refresh
+from mech_exo_assets.definitions import defs
+
+THIS_YEAR = YEARS.get_last_partition_key()
+LAST_YEAR = str(int(THIS_YEAR) - 1)
+
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(name.split("/"))
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def _requested_after(instance: dg.DagsterInstance, *updates: tuple[str, str | None]) -> dict[str, set[str | None]]:
+    """What the automation asks for once the given assets and partitions have been updated."""
+    before = dg.evaluate_automation_conditions(defs=defs, instance=instance)
+    for name, partition in updates:
+        instance.report_runless_asset_event(dg.AssetMaterialization(_key(name), partition=partition))
+    after = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=before.cursor)
+    return {
+        result.key.to_user_string(): set(after.get_requested_partitions(result.key))
+        for result in after.results
+        if after.get_requested_partitions(result.key)
+    }
+
+
+def test_nothing_is_asked_for_where_nothing_was_updated(instance: dg.DagsterInstance):
+    assert _requested_after(instance) == {}
+
+
+def test_new_prices_of_this_year_ask_for_everything_downstream(instance: dg.DagsterInstance):
+    requested = _requested_after(instance, ("market/prices", LAST_YEAR), ("market/prices", THIS_YEAR))
+    both = {LAST_YEAR, THIS_YEAR}
+    assert requested["factors/exposures"] == both
+    assert requested["market/forward_returns"] == both
+    assert requested["factors/scores"] == both
+    assert requested["decay/ic"] == both
+    assert requested["strategy/targets"] == both
+    assert requested["strategy/backtest"] == {None}
+    assert requested["reporting/mart"] == {None}
+
+
+def test_a_correction_of_an_old_year_asks_for_no_year_partition(instance: dg.DagsterInstance):
+    requested = _requested_after(instance, ("market/prices", "1995"))
+    assert "factors/exposures" not in requested
+    assert "decay/ic" not in requested
+
+
+def test_market_assets_are_never_asked_for_by_automation(instance: dg.DagsterInstance):
+    requested = _requested_after(instance, ("market/universe", None), ("market/features", None))
+    assert not {"market/prices", "market/universe", "market/fundamentals", "market/features"} & set(requested)
+    assert "factors/exposures" in requested
+
+
+def test_the_schedule_reads_the_last_two_years_of_the_market():
+    context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC))
+    (request,) = daily_refresh.evaluate_tick(context).run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2025"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026"
+    assert request.run_key
+
+
+def test_the_schedule_of_a_day_in_january_still_reads_two_years():
+    context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 1, 5, 23, 30, tzinfo=dt.UTC))
+    (request,) = daily_refresh.evaluate_tick(context).run_requests
+    assert (request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]) == ("2025", "2026")
