@@ -22,11 +22,13 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.panel import Dates, Matrix, Vector
-from mech_exo_assets.quant.ranks import rank_row
+from mech_exo_assets.quant.ranks import new_ranking, new_scratch, rank_row
 from mech_exo_assets.schemas import IC
 
 _BLOCK = 1 << 21
 """Sorted forward returns that are kept at a time, over all horizons; 12 bytes each."""
+_CHUNKS = 64
+"""Pieces that a block of sessions is shared out in; each has its own scratch."""
 
 
 def information_coefficient(scores: Matrix, forward_returns: Matrix, *, min_names: int = 10) -> Vector:
@@ -98,16 +100,15 @@ def information_coefficients(
     ic = np.empty((n_factors, n_horizons, n_sessions))
     n = np.empty((n_factors, n_horizons, n_sessions), np.int32)
     block = min(max(_BLOCK // max(n_horizons * n_symbols, 1), 64), n_sessions)
-    order = np.empty((n_horizons, block, n_symbols), np.int32)
-    doubled = np.empty((n_horizons, block, n_symbols), np.int32)
-    groups = np.empty((n_horizons, block, n_symbols + 1), np.int32)
-    counts = np.empty((n_horizons, block, 2), np.int32)
+    shape = (n_horizons, block, n_symbols)
+    order, doubled = np.empty(shape, np.uint32), np.empty(shape, np.uint32)
+    groups, counts = np.empty((n_horizons, block, n_symbols + 1), np.uint32), np.empty((n_horizons, block, 2), np.int64)
     for start in range(0, n_sessions, block):
         rows = slice(start, start + block)
         for h in range(n_horizons):
             _rank_block(_prepared(forward_returns[h][rows]), order[h], doubled[h], groups[h], counts[h])
         for f in range(n_factors):
-            _correlate_block(_prepared(scores[f][rows]), order, doubled, groups, counts, start, min_names, ic[f], n[f])
+            _correlate_block(_prepared(scores[f][rows]), (order, doubled, groups, counts), start, min_names, ic[f], n[f])
     return ic, n
 
 
@@ -157,103 +158,130 @@ def _prepared(rows: Matrix) -> Matrix:
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def _rank_block(values, order, doubled, groups, counts):  # pragma: no cover
-    for t in prange(len(values)):
-        counts[t, 0], counts[t, 1] = rank_row(values[t], order[t], doubled[t], groups[t])
+    n_sessions, n_symbols = values.shape
+    for c in prange(_CHUNKS):
+        scratch = new_scratch(n_symbols)
+        for t in range(c * n_sessions // _CHUNKS, (c + 1) * n_sessions // _CHUNKS):
+            counts[t, 0], counts[t, 1] = rank_row(values[t], order[t], doubled[t], groups[t], scratch)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _correlate_block(values, order, doubled, groups, counts, offset, min_names, ic, n):  # pragma: no cover
+def _correlate_block(values, returns, offset, min_names, ic, n):  # pragma: no cover
     n_sessions, n_symbols = values.shape
-    for t in prange(n_sessions):
-        own_order = np.empty(n_symbols, np.int32)
-        own = np.empty(n_symbols, np.int32)
-        own_groups = np.empty(n_symbols + 1, np.int32)
-        n_own, n_own_groups = rank_row(values[t], own_order, own, own_groups)
-        scratch = np.zeros(n_symbols, np.int32)
-        for h in range(len(order)):
-            other = doubled[h, t]
-            common = 0
-            for i in range(n_symbols):
-                common += (own[i] > 0) & (other[i] > 0)
-            n[h, offset + t] = common
-            ic[h, offset + t] = np.nan
-            if common < min_names or common < 2:
-                continue
-            # Twice the average ranks of the score among the common names.
-            if common == n_own:
-                mine, tied = own, _tied(own_groups, n_own_groups)
-            else:
-                mine = scratch
-                tied = _ranks_among(own_order, n_own, own_groups, n_own_groups, other, scratch)
-            # Σ of products with those of the return.
-            if common == counts[h, t, 0]:
-                other_tied = _tied(groups[h, t], counts[h, t, 1])
-                products = np.int64(0)
-                for i in range(n_symbols):
-                    products += np.int64(mine[i]) * np.int64(other[i])
-            else:
-                products, other_tied = _products_among(order[h, t], counts[h, t, 0], groups[h, t], counts[h, t, 1], mine)
-            # With doubled ranks the mean is n + 1, and Σ (rank − mean)² is (n³ − n)/3 less (t³ − t)/3 for each tie of t names.
-            size = np.int64(common)
-            spread = (size * size * size - size) // 3
-            variances = np.float64(spread - tied) * np.float64(spread - other_tied)
-            if variances > 0.0:
-                ic[h, offset + t] = np.float64(products - size * (size + 1) * (size + 1)) / np.sqrt(variances)
+    for c in prange(_CHUNKS):
+        scratch = new_scratch(n_symbols)
+        score = new_ranking(n_symbols)
+        among = np.empty(n_symbols, np.uint32)
+        for t in range(c * n_sessions // _CHUNKS, (c + 1) * n_sessions // _CHUNKS):
+            size = rank_row(values[t], score[0], score[1], score[2], scratch)
+            among[:] = 0
+            for h in range(len(returns[0])):
+                ranking = (returns[0][h, t], returns[1][h, t], returns[2][h, t])
+                sizes = (returns[3][h, t, 0], returns[3][h, t, 1])
+                common = _both_known(score[1], ranking[1])
+                n[h, offset + t] = common
+                enough = common >= max(min_names, 2)
+                ic[h, offset + t] = _correlation(score, size, ranking, sizes, common, among) if enough else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def _both_known(first, second):  # pragma: no cover
+    common = np.int32(0)
+    for i in range(len(first)):
+        common += np.int32((first[i] > 0) & (second[i] > 0))
+    return common
+
+
+@njit(cache=True, error_model="numpy")
+def _correlation(score, score_sizes, returns, return_sizes, common, among):  # pragma: no cover
+    """Rank correlation of two rankings (order, doubled ranks, groups) over the names that both know.
+
+    `among` is scratch that must be 0 wherever the score is unknown.
+    """
+    if common == score_sizes[0]:
+        mine, tied = score[1], _tied(score[2], score_sizes[1])
+    else:
+        mine, tied = among, _ranks_among(score, score_sizes, returns[1], among)
+    if common == return_sizes[0]:
+        products, returns_tied = _products(mine, returns[1]), _tied(returns[2], return_sizes[1])
+    else:
+        products, returns_tied = _products_among(returns, return_sizes, mine)
+    # With doubled ranks the mean is n + 1, and Σ (rank - mean)² is (n³ - n)/3 less (t³ - t)/3 for each tie of t names.
+    n = np.int64(common)
+    spread = (n * n * n - n) // 3
+    variances = np.float64(spread - tied) * np.float64(spread - returns_tied)
+    return np.float64(products - n * (n + 1) * (n + 1)) / np.sqrt(variances) if variances > 0.0 else np.nan
 
 
 @njit(cache=True, error_model="numpy")
 def _tied(groups, n_groups):  # pragma: no cover
     total = np.int64(0)
     for g in range(n_groups):
-        size = np.int64(groups[2 * g + 1] - groups[2 * g])
+        size = np.int64(groups[2 * g + 1]) - np.int64(groups[2 * g])
         total += (size * size * size - size) // 3
     return total
 
 
 @njit(cache=True, error_model="numpy")
-def _ranks_among(order, n_known, groups, n_groups, other, ranks):  # pragma: no cover
-    """Twice the average ranks among the names that `other` knows; anything elsewhere. Returns Σ (t³ − t)/3."""
-    rank = np.int32(0)
+def _products(mine, other):  # pragma: no cover
+    total = np.uint64(0)
+    for i in range(len(mine)):
+        total += np.uint64(mine[i]) * np.uint64(other[i])
+    return np.int64(total)
+
+
+@njit(cache=True, error_model="numpy")
+def _ranks_among(ranking, sizes, other, ranks):  # pragma: no cover
+    """Twice the average ranks among the names that `other` knows; anything for those that it does not. Returns Σ (t³ - t)/3."""
+    order, _, groups = ranking
+    rank = np.uint32(0)
     tied = np.int64(0)
     position = 0
-    for g in range(n_groups + 1):
-        start, end = (groups[2 * g], groups[2 * g + 1]) if g < n_groups else (n_known, n_known)
+    for g in range(sizes[1] + 1):
+        start, end = _group(groups, g, sizes)
         for p in range(position, start):
-            i = order[p]
-            rank += np.int32(2) * np.int32(other[i] > 0)
+            i = np.uint64(order[p])
+            rank += np.uint32(other[i] > 0) << np.uint32(1)
             ranks[i] = rank
-        size = np.int64(0)
+        size = np.uint32(0)
         for p in range(start, end):
-            size += other[order[p]] > 0
+            size += np.uint32(other[order[p]] > 0)
         for p in range(start, end):
-            ranks[order[p]] = rank + np.int32(size) + np.int32(1)
-        rank += np.int32(2 * size)
-        tied += (size * size * size - size) // 3
+            ranks[order[p]] = rank + size + np.uint32(1)
+        rank += size << np.uint32(1)
+        tied += (np.int64(size) ** 3 - np.int64(size)) // 3
         position = end
     return tied
 
 
 @njit(cache=True, error_model="numpy")
-def _products_among(order, n_known, groups, n_groups, mine):  # pragma: no cover
-    """Σ of products of doubled ranks, over names with a rank in `mine` (0 elsewhere), and Σ (t³ − t)/3."""
-    rank = np.int64(0)
-    products = np.int64(0)
+def _products_among(ranking, sizes, mine):  # pragma: no cover
+    """Σ of products of doubled ranks, over names with a rank in `mine` (0 elsewhere), and Σ (t³ - t)/3."""
+    order, _, groups = ranking
+    rank = np.uint64(0)
+    products = np.uint64(0)
     tied = np.int64(0)
     position = 0
-    for g in range(n_groups + 1):
-        start, end = (groups[2 * g], groups[2 * g + 1]) if g < n_groups else (n_known, n_known)
+    for g in range(sizes[1] + 1):
+        start, end = _group(groups, g, sizes)
         for p in range(position, start):
-            factor = np.int64(mine[order[p]])
-            rank += 2 * (factor > 0)
+            factor = np.uint64(mine[np.uint64(order[p])])
+            rank += np.uint64(factor > 0) << np.uint64(1)
             products += rank * factor
-        size = np.int64(0)
-        total = np.int64(0)
+        size = np.uint64(0)
+        total = np.uint64(0)
         for p in range(start, end):
-            factor = np.int64(mine[order[p]])
-            size += factor > 0
+            factor = np.uint64(mine[order[p]])
+            size += np.uint64(factor > 0)
             total += factor
-        products += total * (rank + size + 1)
-        rank += 2 * size
-        tied += (size * size * size - size) // 3
+        products += total * (rank + size + np.uint64(1))
+        rank += size << np.uint64(1)
+        tied += (np.int64(size) ** 3 - np.int64(size)) // 3
         position = end
-    return products, tied
+    return np.int64(products), tied
+
+
+@njit(cache=True, error_model="numpy")
+def _group(groups, g, sizes):  # pragma: no cover
+    """Start and end of tie g; an empty one at the end of the row after the last."""
+    return (np.int64(groups[2 * g]), np.int64(groups[2 * g + 1])) if g < sizes[1] else (sizes[0], sizes[0])

@@ -20,9 +20,10 @@ from numba import njit, prange
 from mech_exo_assets.quant.panel import Matrix
 
 _SIGN = np.uint32(0x80000000)
-_SMALL_ROW = 1024
-"""Rows below this length are sorted by three digits of 8 bits, longer ones by two of 11: clearing the counters costs more than a pass."""
-_MAX_DIGIT_BITS = 11
+_LONG_ROW = 1024
+"""From this length on, more digits pay: clearing the counters costs less than the runs that fewer leading bits leave."""
+_DIGIT_BITS = (10, 11)
+"""Two digits of so many bits, for short and for long rows."""
 
 
 def average_ranks(values: Matrix) -> Matrix:
@@ -31,7 +32,7 @@ def average_ranks(values: Matrix) -> Matrix:
     Parameters
     ----------
     values : ndarray of shape (n_sessions, n_symbols)
-        NaN where unknown. Infinities are ranked; −0 and 0 are equal.
+        NaN where unknown. Infinities are ranked; -0 and 0 are equal.
 
     Returns
     -------
@@ -51,85 +52,99 @@ def average_ranks(values: Matrix) -> Matrix:
 def _rank_rows(values, out):  # pragma: no cover
     n_sessions, n_symbols = values.shape
     for t in prange(n_sessions):
-        order = np.empty(n_symbols, np.int32)
-        doubled = np.empty(n_symbols, np.int32)
-        groups = np.empty(n_symbols + 1, np.int32)
-        rank_row(values[t], order, doubled, groups)
+        order, doubled, groups = new_ranking(n_symbols)
+        rank_row(values[t], order, doubled, groups, new_scratch(n_symbols))
         for i in range(n_symbols):
             out[t, i] = 0.5 * doubled[i] if doubled[i] else np.nan
 
 
 @njit(cache=True, error_model="numpy")
-def rank_row(values, order, doubled, groups):  # pragma: no cover
+def new_ranking(n):  # pragma: no cover
+    """Arrays for `rank_row` to write a row of length n to."""
+    return np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n + 1, np.uint32)
+
+
+@njit(cache=True, error_model="numpy")
+def new_scratch(n):  # pragma: no cover
+    """Working memory of `rank_row` for rows of length n; one for each thread."""
+    return np.empty(n + 1, np.uint64), np.empty(n + 1, np.uint64), np.empty(2 << _DIGIT_BITS[1], np.uint32)
+
+
+@njit(cache=True, error_model="numpy")
+def rank_row(values, order, doubled, groups, scratch):  # pragma: no cover
     """Order, ranks and ties of one row; for kernels.
+
+    Everything that serves as an index is unsigned: numba wraps negative indices around, and looking for them doubles the time.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
-    order : ndarray of shape (n,), int32, written
+    order : ndarray of shape (n,), uint32, written
         Positions of the known values, smallest first; what lies behind them is undefined.
-    doubled : ndarray of shape (n,), int32, written
+    doubled : ndarray of shape (n,), uint32, written
         Twice the average rank, which is an integer; 0 where unknown.
-    groups : ndarray of shape (n + 1,), int32, written
+    groups : ndarray of shape (n + 1,), uint32, written
         Start and end (not included) in `order` of each run of equal values, pair after pair.
+    scratch
+        From `new_scratch`.
 
     Returns
     -------
     n_known, n_groups : int
     """
     n = len(values)
-    n_known, n_groups = _sort_row(values, order, groups)
+    n_known, n_groups = _sort_row(values, order, groups, scratch)
     for i in range(n):
         doubled[i] = 0
     for p in range(n_known):
         doubled[order[p]] = 2 * (p + 1)
     for g in range(n_groups):
-        start, end = groups[2 * g], groups[2 * g + 1]
+        start, end = np.int64(groups[2 * g]), np.int64(groups[2 * g + 1])
         for p in range(start, end):
             doubled[order[p]] = start + 1 + end
     return n_known, n_groups
 
 
 @njit(cache=True, error_model="numpy")
-def _sort_row(values, order, groups):  # pragma: no cover
-    n = len(values)
-    rounded = np.empty(n, np.float32)
-    for i in range(n):
-        rounded[i] = np.float32(values[i] + 0.0)  # −0 + 0 is 0
-    bits = rounded.view(np.uint32)
-    items = np.empty(n, np.uint64)  # the key in the upper half, the position in the lower
-    n_known = 0
-    for i in range(n):
-        key = bits[i]
-        key = ~key if key & _SIGN else key | _SIGN
+def _sort_row(values, order, groups, scratch):  # pragma: no cover
+    items, spare, counts = scratch  # an item is the key in the upper half, the position in the lower
+    digit_bits = _DIGIT_BITS[1] if len(values) >= _LONG_ROW else _DIGIT_BITS[0]
+    n_digits = np.uint64(1 << digit_bits)
+    mask = np.uint32(n_digits - np.uint64(1))
+    low, high = np.uint32(32 - 2 * digit_bits), np.uint32(32 - digit_bits)
+    counts[: 2 << digit_bits] = 0
+    n_known = np.uint64(0)
+    for i in range(len(values)):
+        bits = np.float32(values[i] + 0.0).view(np.uint32)  # -0 + 0 is 0
+        key = ~bits if bits & _SIGN else bits | _SIGN
         items[n_known] = (np.uint64(key) << np.uint64(32)) | np.uint64(i)
-        n_known += values[i] == values[i]
-    n_digits, digit_bits = (3, 8) if n_known < _SMALL_ROW else (2, _MAX_DIGIT_BITS)
-    spare = np.empty(n, np.uint64)
-    for digit in range(n_digits):
-        _counting_pass(items, spare, n_known, 64 - digit_bits * (n_digits - digit), digit_bits)
-        items, spare = spare, items
-    for p in range(n_known):
-        order[p] = np.int32(items[p] & np.uint64(0xFFFFFFFF))
-    return n_known, _settle(values, order, items, n_known, 64 - digit_bits * n_digits, groups)
+        if values[i] == values[i]:
+            n_known += np.uint64(1)
+            counts[np.uint64((key >> low) & mask)] += np.uint32(1)
+            counts[n_digits + np.uint64(key >> high)] += np.uint32(1)
+    known = np.int64(n_known)
+    _distribute(items, spare, known, counts[: 1 << digit_bits], 64 - 2 * digit_bits)
+    _distribute(spare, items, known, counts[1 << digit_bits : 2 << digit_bits], 64 - digit_bits)
+    for p in range(known):
+        order[p] = np.uint32(items[p] & np.uint64(0xFFFFFFFF))
+    return known, _settle(values, order, items, known, 64 - 2 * digit_bits, groups)
 
 
 @njit(cache=True, error_model="numpy")
-def _counting_pass(source, target, n, shift, digit_bits):  # pragma: no cover
-    counts = np.zeros(1 << _MAX_DIGIT_BITS, np.int32) if digit_bits == _MAX_DIGIT_BITS else np.zeros(256, np.int32)
-    by, mask = np.uint64(shift), np.uint64((1 << digit_bits) - 1)
-    for p in range(n):
-        counts[(source[p] >> by) & mask] += 1
-    total = 0
+def _distribute(source, target, n, counts, shift):  # pragma: no cover
+    """One stable pass of a counting sort, by the digit that starts at bit `shift` and whose values `counts` holds."""
+    total = np.uint32(0)
     for c in range(len(counts)):
         count = counts[c]
         counts[c] = total
         total += count
+    by, mask = np.uint64(shift), np.uint64(len(counts) - 1)
     for p in range(n):
         item = source[p]
-        bucket = (item >> by) & mask
-        target[counts[bucket]] = item
-        counts[bucket] += 1
+        digit = (item >> by) & mask
+        place = counts[digit]
+        counts[digit] = place + np.uint32(1)
+        target[np.uint64(place)] = item
 
 
 @njit(cache=True, error_model="numpy")

@@ -109,7 +109,7 @@ def simulate(
     ic_b: float = 0.02,
     first: dt.date = FIRST_DATE,
 ) -> SimulatedMarket:
-    """Draw a market. The same arguments give the same market, to the last bit.
+    """Draw a market. The same arguments give the same market, to the last bit; more sessions only add to it (and rescale adjusted_close).
 
     Parameters
     ----------
@@ -135,19 +135,20 @@ def simulate(
     """
     if names < 10 or sessions < 2 or seed < 0 or ic_a**2 + ic_b**2 >= 0.9:
         raise ValueError("needs names >= 10, sessions >= 2, seed >= 0 and ic_a**2 + ic_b**2 < 0.9")
-    # A stream for each part, so that a new part does not change the others.
-    streams = [np.random.default_rng(sequence) for sequence in np.random.SeedSequence(seed).spawn(7)]
+    streams = _streams(seed)
     dates = _sessions_from(first, sessions)
     sector = np.arange(names) % len(SECTORS)
-    betas = np.clip(streams[0].normal(1.0, 0.3, names), 0.2, 2.0)
-    deviations = np.exp(streams[0].normal(np.log(0.015), 0.3, names))
-    market = _MARKET_MEAN + _MARKET_DEVIATION * _fat_tailed(streams[1], (sessions,))
+    betas = np.clip(streams["betas"].normal(1.0, 0.3, names), 0.2, 2.0)
+    deviations = np.exp(streams["deviations"].normal(np.log(0.015), 0.3, names))
+    market = _MARKET_MEAN + _MARKET_DEVIATION * _fat_tailed(streams["market"], (sessions,))
     without_premia = market[:, None] * betas
-    without_premia += streams[2].normal(0.0, _SECTOR_DEVIATION, (sessions, len(SECTORS)))[:, sector]
-    without_premia += deviations * _fat_tailed(streams[3], (sessions, names))
-    planted = {name: _autoregression(streams[4], (sessions, names), persistence=persistence) for name, persistence in PERSISTENCE.items()}
+    without_premia += streams["sectors"].normal(0.0, _SECTOR_DEVIATION, (sessions, len(SECTORS)))[:, sector]
+    without_premia += deviations * _fat_tailed(streams["names"], (sessions, names))
+    planted = {
+        name: _autoregression(streams[name], (sessions, names), persistence=persistence) for name, persistence in PERSISTENCE.items()
+    }
     loadings = {"planted_a": _pearson(ic_a), "planted_b": _pearson(ic_b)}
-    returns = np.maximum(_dealt_out(without_premia, planted, loadings, streams[5]), _WORST_RETURN)
+    returns = np.maximum(_dealt_out(without_premia, planted, loadings, streams["deal"]), _WORST_RETURN)
     symbols = _symbols(names)
     truth = Truth(
         ic={name: expected_ic(loading, names) for name, loading in loadings.items()},
@@ -158,7 +159,7 @@ def simulate(
         market_returns=market,
     )
     index = _long_index(dates, symbols)
-    prices = index.with_columns(pl.Series(name, matrix.ravel()) for name, matrix in _prices(returns, streams[6]).items())
+    prices = index.with_columns(pl.Series(name, matrix.ravel()) for name, matrix in _prices(returns, streams).items())
     return SimulatedMarket(prices, _universe(symbols, sector), _features(index, planted), truth)
 
 
@@ -179,6 +180,12 @@ def expected_ic(loading: float, names: int) -> float:
     Source: Moran (1948), "Rank correlation and product-moment correlation", Biometrika 35.
     """
     return float(6 / (np.pi * (names + 1)) * (np.arcsin(loading) + (names - 2) * np.arcsin(loading / 2)))
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    """A stream for each part: more sessions go on with each, and a new part, named last, changes no other."""
+    parts = ("betas", "deviations", "market", "sectors", "names", *PERSISTENCE, "deal", "shares", "open", "high", "low", "volume")
+    return dict(zip(parts, map(np.random.default_rng, np.random.SeedSequence(seed).spawn(len(parts))), strict=True))
 
 
 def _pearson(spearman: float) -> float:
@@ -221,9 +228,10 @@ def _dealt_out(returns: Matrix, planted: Mapping[str, Matrix], loadings: Mapping
     return dealt
 
 
-def _prices(returns: Matrix, stream: np.random.Generator) -> dict[str, Matrix]:
+def _prices(returns: Matrix, streams: Mapping[str, np.random.Generator]) -> dict[str, Matrix]:
     """Traded prices, volume, dividends and splits whose total return is `returns`; the first session's return is not used."""
     sessions, names = returns.shape
+    stream = streams["shares"]
     yields = stream.uniform(0.0, 0.01, names) * (stream.random(names) < 0.7)
     pays = (np.arange(sessions)[:, None] + stream.integers(0, _SESSIONS_PER_QUARTER, names)) % _SESSIONS_PER_QUARTER == 0
     close, dividend, split, before = (np.empty_like(returns) for _ in range(4))
@@ -236,17 +244,18 @@ def _prices(returns: Matrix, stream: np.random.Generator) -> dict[str, Matrix]:
         close[t] = price = worth / split[t] - dividend[t]
     growth = np.vstack([np.ones((1, names)), 1 + returns[1:]])
     total = np.cumprod(growth, axis=0)
-    opened = (before - dividend) * np.exp(0.4 * np.log(close / (before - dividend)) + stream.normal(0.0, 0.003, returns.shape))
-    wick = np.abs(stream.normal(0.0, 0.006, (2, *returns.shape)))
+    opened = (before - dividend) * np.exp(0.4 * np.log(close / (before - dividend)) + streams["open"].normal(0.0, 0.003, returns.shape))
     shares = np.exp(stream.normal(np.log(2e6), 1.0, names))
     return {
         "open": opened,
-        "high": np.maximum(opened, close) * np.exp(wick[0]),
-        "low": np.minimum(opened, close) * np.exp(-wick[1]),
+        "high": np.maximum(opened, close) * np.exp(np.abs(streams["high"].normal(0.0, 0.006, returns.shape))),
+        "low": np.minimum(opened, close) * np.exp(-np.abs(streams["low"].normal(0.0, 0.006, returns.shape))),
         "close": close,
         # As vendors do it: the last adjusted close is the last close, and history is scaled.
         "adjusted_close": total / total[-1] * close[-1],
-        "volume": np.round(shares * np.cumprod(split, axis=0) * np.exp(stream.normal(0.0, 0.4, returns.shape) + 10 * np.abs(returns))),
+        "volume": np.round(
+            shares * np.cumprod(split, axis=0) * np.exp(streams["volume"].normal(0.0, 0.4, returns.shape) + 10 * np.abs(returns))
+        ),
         "dividend_amount": dividend,
         "split_coefficient": split,
     }

@@ -185,4 +185,4 @@ def _feature_name(path: Path) -> str:
 
 
 def _extra_note(name: str, table: Table) -> list[str]:
-    return [f"{name} has columns that are not read: {', '.join(table.extra)}."] if table.extra else []
+    return [f"{name} has columns that are not read: {', '.join(name or '(no name)' for name in table.extra)}."] if table.extra else []

@@ -184,7 +184,7 @@ def _explain(path: Path, name: str, kind: str, error: Exception) -> NoReturn:
         width = lines[0].count(",")
         long = next((number for number, line in enumerate(lines, 1) if line.count(",") > width and '"' not in line), None)
         where = name if long is None else f"{name}, row {thousands(long)}"
-        refuse(where, f"has more than the {width + 1} cells of the header", mend="Correct the row (a number takes no thousands separator)")
+        refuse(where, f"has more cells than the header ({width + 1})", mend="Correct the row (a number takes no thousands separator)")
     reason = text.split(" you might want")[0].split(". ")[0].removesuffix(".")
     refuse(name, f"cannot be read as {'Parquet' if kind == '.parquet' else 'CSV'} ({reason})", mend="Write the file again")
 

@@ -25,6 +25,8 @@ ASSET_CLASSES = ("equity", "bond", "commodity", "fx", "crypto")
 CORRECT_ROW = "Correct or delete the row"
 """The mend for a table that the user can edit."""
 
+_FIRST_DAY = dt.date(1900, 1, 1)
+
 PRICE_COLUMNS = ("open", "high", "low", "close", "adjusted_close")
 NUMBER_COLUMNS = (*PRICE_COLUMNS, "volume", "dividend_amount", "split_coefficient")
 
@@ -112,7 +114,7 @@ def check_prices(table: Table, *, mend: str = CORRECT_ROW) -> pl.DataFrame:
     numbers = [name for name in NUMBER_COLUMNS if name in frame.columns]
     rules = [
         *(_required(name) for name in ("date", "symbol", "close")),
-        _not_in_future("date"),
+        _possible_day("date"),
         *(_finite(name) for name in numbers),
         *(Rule(pl.col(name) <= 0, _value_message(name, "a price must be above zero")) for name in prices),
         *(
@@ -228,7 +230,7 @@ def check_fundamentals(table: Table, prices: pl.DataFrame) -> tuple[pl.DataFrame
         At the first row that is wrong.
     """
     items = [name for name in table.frame.columns if name not in ("date", "symbol")]
-    check_rows(table, [_required("date"), _required("symbol"), _not_in_future("date"), *(_finite(name) for name in items)])
+    check_rows(table, [_required("date"), _required("symbol"), _possible_day("date"), *(_finite(name) for name in items)])
     check_unique(table, ("date", "symbol"))
     frame, notes = _priced(table.frame, prices, "fundamentals")
     long = [frame.select("date", "symbol", item=pl.lit(name), value=pl.col(name)).drop_nulls("value") for name in items]
@@ -244,10 +246,10 @@ def check_feature(table: Table, prices: pl.DataFrame, name: str) -> tuple[pl.Dat
         At the first row that is wrong.
     """
     frame = table.frame
-    rules = [_required("date"), _required("symbol"), _required("value"), _not_in_future("date"), _finite("value")]
+    rules = [_required("date"), _required("symbol"), _required("value"), _possible_day("date"), _finite("value")]
     if "known_at" in frame.columns:
         rules += [
-            _not_in_future("known_at"),
+            _possible_day("known_at"),
             Rule(
                 pl.col("known_at") < pl.col("date"),
                 lambda row: f"known_at {row['known_at']} is before date {row['date']}; a value cannot be known before the day it describes",
@@ -283,9 +285,14 @@ def _required(name: str) -> Rule:
     return Rule(pl.col(name).is_null(), lambda _: f"{name} is empty; it is required")
 
 
-def _not_in_future(name: str) -> Rule:
+def _possible_day(name: str) -> Rule:
     today = dt.datetime.now(dt.UTC).date()
-    return Rule(pl.col(name) > today, lambda row: f"{name} is {row[name]}, which is in the future (today is {today}, UTC)")
+
+    def message(row: dict[str, object]) -> str:
+        why = f"in the future (today is {today}, UTC)" if str(row[name]) > str(today) else f"before {_FIRST_DAY.year}"
+        return f"{name} is {row[name]}, which is {why}"
+
+    return Rule(~pl.col(name).is_between(_FIRST_DAY, today), message)
 
 
 def _finite(name: str) -> Rule:

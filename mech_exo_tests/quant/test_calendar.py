@@ -80,7 +80,11 @@ def test_sessions_are_shared_and_cannot_be_written() -> None:
 
 @pytest.mark.parametrize(
     ("code", "part"),
-    [("XNYZ", "'XNYZ' is not known; did you mean XN"), ("xnys", "did you mean XNYS"), ("??????", "the codes are those of exchange_calendars")],
+    [
+        ("XNYZ", "'XNYZ' is not known; did you mean XN"),
+        ("xnys", "did you mean XNYS"),
+        ("??????", "the codes are those of exchange_calendars"),
+    ],
 )
 def test_an_unknown_calendar_is_refused_with_a_near_one(code: str, part: str) -> None:
     with pytest.raises(InputError) as caught:

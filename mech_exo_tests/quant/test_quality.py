@@ -23,7 +23,9 @@ def _prices() -> pl.DataFrame:
     shape = (len(SESSIONS), len(SYMBOLS))
     stream = np.random.default_rng(5)
     close = 100 * np.exp(np.cumsum(stream.uniform(-0.02, 0.02, shape), axis=0)).ravel()
-    return pl.DataFrame({"date": np.repeat(SESSIONS, 2), "symbol": SYMBOLS * len(SESSIONS), "open": close, "high": close * 1.01}).with_columns(
+    return pl.DataFrame(
+        {"date": np.repeat(SESSIONS, 2), "symbol": SYMBOLS * len(SESSIONS), "open": close, "high": close * 1.01}
+    ).with_columns(
         pl.Series("low", close * 0.99),
         pl.Series("close", close),
         pl.Series("adjusted_close", close / 2),
@@ -61,7 +63,9 @@ def test_no_prices_have_no_findings() -> None:
 
 
 def test_prices_with_a_close_and_nothing_else_have_no_findings() -> None:
-    nothing = [pl.lit(None, dtype=pl.Float64).alias(name) for name in ("open", "high", "low", "volume", "dividend_amount", "split_coefficient")]
+    nothing = [
+        pl.lit(None, dtype=pl.Float64).alias(name) for name in ("open", "high", "low", "volume", "dividend_amount", "split_coefficient")
+    ]
     assert _found(_prices().with_columns(nothing)) == []
 
 
@@ -89,7 +93,9 @@ def test_a_jump_is_measured_in_the_names_own_robust_deviations() -> None:
 
 
 def test_a_move_over_a_gap_is_no_one_day_move() -> None:
-    prices = _scaled(_prices(), _at("A", 30, len(SESSIONS) - 1), 1.5, "open", "high", "low", "close", "adjusted_close").filter(~_at("A", 29))
+    prices = _scaled(_prices(), _at("A", 30, len(SESSIONS) - 1), 1.5, "open", "high", "low", "close", "adjusted_close").filter(
+        ~_at("A", 29)
+    )
     assert _found(prices) == [(_day(30), "A", "gap", 1.0)]
 
 

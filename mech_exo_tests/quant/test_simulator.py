@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.stats import rankdata
 
 from mech_exo_assets.quant import calendar, quality, simulator
@@ -146,6 +147,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_market() ->
     first, again, other = (simulator.simulate(names=20, sessions=60, seed=seed) for seed in (4, 4, 5))
     assert _digest(first) == _digest(again)
     assert _digest(first) != _digest(other)
+
+
+def test_more_sessions_only_add_to_the_market() -> None:
+    short, long = (simulator.simulate(names=20, sessions=sessions, seed=4) for sessions in (60, 90))
+    last = short.prices["date"][-1]
+    assert_frame_equal(
+        short.prices.drop("adjusted_close"), long.prices.filter(pl.col("date") <= last).drop("adjusted_close"), check_exact=True
+    )
+    assert_frame_equal(short.features, long.features.filter(pl.col("date") <= last), check_exact=True)
 
 
 def test_a_first_date_that_is_no_session_moves_to_the_next() -> None:

@@ -74,6 +74,11 @@ def test_unknown_columns_and_files_are_named_in_notes(tmp_path: Path) -> None:
     assert "Not read: extra/, prices.txt." in notes
 
 
+def test_a_column_without_a_name_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("date,symbol,close,\n" + "".join(f"2020-01-02,{symbol},1,\n" for symbol in SYMBOLS))
+    assert "prices has columns that are not read: (no name)." in _load(tmp_path).notes
+
+
 def test_fills_and_cash_are_left_to_others_without_a_word(tmp_path: Path) -> None:
     write(prices(), tmp_path / "prices.csv")
     write(universe(), tmp_path / "universe.csv")
@@ -148,6 +153,26 @@ def test_prices_beyond_the_universe_have_no_sector(tmp_path: Path) -> None:
     assert market.universe["asset_class"][1] == "bond"
     assert market.universe["listed_from"][1] == DAYS[0]
     assert market.notes == ("universe has no row for 1 symbol (S00): sector unknown, asset_class taken as equity.",)
+
+
+def test_a_universe_of_symbols_alone_is_enough(tmp_path: Path) -> None:
+    write(prices(), tmp_path / "prices.csv")
+    write(universe().select("symbol"), tmp_path / "universe.csv")
+    market = _load(tmp_path)
+    assert market.universe["sector"].null_count() == 12
+    assert set(market.universe["asset_class"]) == {"equity"}
+
+
+def test_fundamentals_without_a_figure_are_empty(tmp_path: Path) -> None:
+    write(prices(), tmp_path / "prices.csv")
+    write(pl.DataFrame({"date": [DAYS[0]], "symbol": ["S00"]}), tmp_path / "fundamentals.csv")
+    assert _load(tmp_path).fundamentals.is_empty()
+
+
+def test_figures_may_be_called_item_and_value(tmp_path: Path) -> None:
+    write(prices(), tmp_path / "prices.csv")
+    write(pl.DataFrame({"date": [DAYS[0]], "symbol": ["S00"], "item": [1], "value": [2]}), tmp_path / "fundamentals.csv")
+    assert _load(tmp_path).fundamentals.rows() == [(DAYS[0], "S00", "item", 1.0), (DAYS[0], "S00", "value", 2.0)]
 
 
 def test_fundamentals_become_long_without_empty_cells(tmp_path: Path) -> None:

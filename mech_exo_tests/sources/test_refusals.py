@@ -90,6 +90,7 @@ CASES: dict[str, tuple[Arrange, list[str]]] = {
     "no date": (_bad_price("date", "yesterday"), ["prices.csv, row 5: date is 'yesterday'; a date is written YYYY-MM-DD", CORRECT]),
     "american date": (_bad_price("date", "01/02/2020"), ["row 5: date is '01/02/2020'; a date is written YYYY-MM-DD"]),
     "a day that is not in the calendar": (_bad_price("date", "2020-02-30"), ["row 5: date is '2020-02-30'"]),
+    "date with a slip": (_bad_price("date", "0202-01-02"), ["row 5: date is 0202-01-02, which is before 1900", CORRECT]),
     "future date": (_bad_price("date", FUTURE), [f"row 5: date is {FUTURE}, which is in the future", CORRECT]),
     "duplicate row": (
         lambda folder: write(FIRST_DUPLICATE, folder / "prices.csv"),
@@ -195,7 +196,7 @@ CASES: dict[str, tuple[Arrange, list[str]]] = {
     "not utf-8": (_raw("prices.csv", HEADER + b"2020-01-02,Soci\xe9t\xe9,1\n"), ["prices.csv: is not UTF-8 text", "Save it as UTF-8"]),
     "too many cells": (
         _raw("prices.csv", HEADER + b"2020-01-02,A,1\n2020-01-02,B,1,041\n"),
-        ["prices.csv, row 3: has more than the 3 cells of the header", "Correct the row"],
+        ["prices.csv, row 3: has more cells than the header (3)", "Correct the row"],
     ),
     "open quote": (
         _raw("prices.csv", HEADER + b'2020-01-02,"A,1\n2020-01-02,B,2\n'),

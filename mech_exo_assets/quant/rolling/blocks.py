@@ -24,7 +24,9 @@ def blocks(year_starts: Index, n_sessions: int, window: int) -> Index:
     """
     if window < 1:
         raise ValueError(f"window is {window}; it must be at least 1")
-    if n_sessions and (not len(year_starts) or year_starts[0] != 0):
+    if n_sessions == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    if not len(year_starts) or year_starts[0] != 0:
         raise ValueError("year_starts must begin with 0; pass Panel.year_starts()")
     ends = np.append(year_starts[1:], n_sessions)
     pairs = [
