@@ -169,8 +169,8 @@ def price_notes(table: Table) -> list[str]:
 def check_universe(table: Table, prices: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The universe in the columns of `schemas.UNIVERSE`, one row for each symbol of `prices`, and notes.
 
-    A list that is wider than the prices, or prices beyond the list, are usable: both become a note. A symbol without prices *and*
-    prices without a row are refused together, since that is what a misspelt symbol looks like.
+    A list may be wider than the prices, which becomes a note: an index has members whose prices nobody kept. A symbol with prices
+    that the list does not know is refused: its sector and its listing would be guessed.
 
     Raises
     ------
@@ -196,19 +196,17 @@ def check_universe(table: Table, prices: pl.DataFrame) -> tuple[pl.DataFrame, li
     priced = prices.select(pl.col("symbol").unique().sort())
     listed_only = table.frame.with_row_index("row").join(priced, on="symbol", how="anti", maintain_order="left")
     priced_only = priced.join(table.frame, on="symbol", how="anti", maintain_order="left")["symbol"].to_list()
-    notes = []
-    if len(listed_only):
-        symbols = listed_only["symbol"].to_list()
-        if priced_only:
-            close = difflib.get_close_matches(symbols[0], priced_only, n=1, cutoff=0.0)[0]
-            refuse(
-                table.place(int(listed_only["row"][0])) + and_more(len(symbols) - 1),
-                f"symbol '{symbols[0]}' has no prices, while '{close}' has prices and no row here",
-                mend="Correct the symbol, add the missing row or delete this one",
-            )
-        notes.append(f"universe lists {_some(symbols)} without prices: left out.")
+    symbols = listed_only["symbol"].to_list()
     if priced_only:
-        notes.append(f"universe has no row for {_some(priced_only)}: sector unknown, asset_class taken as equity.")
+        close = difflib.get_close_matches(priced_only[0], symbols, n=1)
+        misspelt = f"; {table.place(int(listed_only['row'][symbols.index(close[0])]))} has '{close[0]}', without prices" if close else ""
+        more = f" (nor have {len(priced_only) - 1} more)" if len(priced_only) > 1 else ""
+        refuse(
+            table.name,
+            f"no row for symbol '{priced_only[0]}', which has prices{more}{misspelt}",
+            mend="Add the row, or correct the symbol",
+        )
+    notes = [f"universe lists {_some(symbols)} without prices: left out."] if symbols else []
     return universe_of(prices, table.frame), notes
 
 

@@ -138,21 +138,17 @@ def test_the_universe_may_be_wider_than_the_prices(tmp_path: Path) -> None:
     assert market.notes == ("universe lists 6 symbols (Z0, Z1, Z2, Z3, Z4, …) without prices: left out.",)
 
 
-def test_prices_beyond_the_universe_have_no_sector(tmp_path: Path) -> None:
+def test_what_the_universe_leaves_open_is_filled_in_with_the_least(tmp_path: Path) -> None:
     write(prices(), tmp_path / "prices.csv")
-    write(universe()[1:].with_columns(asset_class=pl.lit("bond"), listed_from=DAYS[0]), tmp_path / "universe.csv")
-    market = _load(tmp_path)
-    assert market.universe.row(0, named=True) == {
+    write(universe().select("symbol", listed_from=pl.lit(DAYS[0])), tmp_path / "universe.csv")
+    assert _load(tmp_path).universe.row(0, named=True) == {
         "symbol": "S00",
         "name": None,
         "sector": None,
         "asset_class": "equity",
-        "listed_from": None,
+        "listed_from": DAYS[0],
         "listed_to": None,
     }
-    assert market.universe["asset_class"][1] == "bond"
-    assert market.universe["listed_from"][1] == DAYS[0]
-    assert market.notes == ("universe has no row for 1 symbol (S00): sector unknown, asset_class taken as equity.",)
 
 
 def test_a_universe_of_symbols_alone_is_enough(tmp_path: Path) -> None:

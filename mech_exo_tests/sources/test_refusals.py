@@ -221,7 +221,15 @@ CASES: dict[str, tuple[Arrange, list[str]]] = {
     # universe
     "misspelt symbol": (
         _universe("symbol", "S3"),
-        ["universe.csv, row 5: symbol 'S3' has no prices, while 'S03' has prices and no row here", "Correct the symbol"],
+        [
+            "universe.csv: no row for symbol 'S03', which has prices",
+            "universe.csv, row 5 has 'S3', without prices",
+            "Add the row, or correct the symbol",
+        ],
+    ),
+    "symbols that the universe does not know": (
+        _with_prices("universe.csv", universe()[2:]),
+        ["universe.csv: no row for symbol 'S00', which has prices (nor have 1 more)", "Add the row"],
     ),
     "symbol twice": (
         _universe("symbol", "S00"),
