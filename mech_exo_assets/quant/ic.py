@@ -25,7 +25,7 @@ from mech_exo_assets.quant.panel import Dates, Matrix, Vector
 from mech_exo_assets.quant.ranks import new_ranking, new_scratch, rank_row
 from mech_exo_assets.schemas import IC
 
-_BLOCK = 1 << 21
+_BLOCK = 1 << 19
 """Sorted forward returns that are kept at a time, over all horizons; 12 bytes each."""
 _CHUNKS = 64
 """Pieces that a block of sessions is shared out in; each has its own scratch."""
@@ -236,7 +236,7 @@ def _ranks_among(ranking, sizes, other, ranks):  # pragma: no cover
     order, _, groups = ranking
     rank = np.uint32(0)
     tied = np.int64(0)
-    position = 0
+    position = np.uint64(0)
     for g in range(sizes[1] + 1):
         start, end = _group(groups, g, sizes)
         for p in range(position, start):
@@ -261,7 +261,7 @@ def _products_among(ranking, sizes, mine):  # pragma: no cover
     rank = np.uint64(0)
     products = np.uint64(0)
     tied = np.int64(0)
-    position = 0
+    position = np.uint64(0)
     for g in range(sizes[1] + 1):
         start, end = _group(groups, g, sizes)
         for p in range(position, start):
@@ -284,4 +284,6 @@ def _products_among(ranking, sizes, mine):  # pragma: no cover
 @njit(cache=True, error_model="numpy")
 def _group(groups, g, sizes):  # pragma: no cover
     """Start and end of tie g; an empty one at the end of the row after the last."""
-    return (np.int64(groups[2 * g]), np.int64(groups[2 * g + 1])) if g < sizes[1] else (sizes[0], sizes[0])
+    if g < sizes[1]:
+        return np.uint64(groups[2 * g]), np.uint64(groups[2 * g + 1])
+    return np.uint64(sizes[0]), np.uint64(sizes[0])

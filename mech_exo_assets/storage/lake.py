@@ -17,17 +17,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
 
-# Level 1 of zstd takes no longer than no compression at all, since floats hardly compress and dates and symbols do.
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
-# Without this, the hundredth commit takes away all versions older than thirty days, and with them what past decisions can be replayed on.
-_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+# Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from.
+_CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false"}
 
 
 class Lake:
@@ -163,7 +161,7 @@ class Lake:
             mode="overwrite",
             configuration=_CONFIGURATION,
             commit_properties=CommitProperties(custom_metadata=dict(note or {})),
-            writer_properties=_WRITER,
+            writer_properties=_writer(data),
             **how,
         )
         # The handle is at the version that it has just committed, whatever others commit meanwhile.
@@ -189,3 +187,10 @@ class Lake:
                 raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
             table.load_as_version(version)
         return table
+
+
+def _writer(data: pl.DataFrame) -> WriterProperties:
+    """Parquet settings: floats hardly repeat and hardly compress, so that a dictionary of them costs four times the CPU for no bytes."""
+    floats = [name for name, dtype in data.schema.items() if dtype == pl.Float64]
+    plain = ColumnProperties(dictionary_enabled=False)
+    return WriterProperties(compression="LZ4_RAW", column_properties=dict.fromkeys(floats, plain))

@@ -32,6 +32,14 @@ COMMENT ON TABLE meta.tables IS 'Which version of each table of the lake is in t
 COMMENT ON TABLE meta.files IS 'The files of the lake that each table was read from.';
 """
 
+# A table that did not change keeps the time since when it is there.
+_NOTE_VERSION = """
+INSERT INTO meta.tables VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')
+ON CONFLICT (table_name) DO UPDATE
+SET version = excluded.version, row_count = excluded.row_count, published_at = excluded.published_at
+WHERE version <> excluded.version OR ?
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -143,10 +151,7 @@ def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: Tab
     entries = [(schema.key, year, path) for year, paths in new.items() for path in paths]
     if entries:
         connection.executemany("INSERT INTO meta.files VALUES (?, ?, ?)", entries)
-    connection.execute(
-        "INSERT OR REPLACE INTO meta.tables VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
-        [schema.key, version, count],
-    )
+    connection.execute(_NOTE_VERSION, [schema.key, version, count, replaced != "none"])
     connection.execute("COMMIT")
     return Published(schema.key, version, count, replaced)
 

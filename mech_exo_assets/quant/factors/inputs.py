@@ -5,6 +5,7 @@ What belongs here: intermediates that more than one factor needs. What does not:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from mech_exo_assets.quant.panel import Index, Matrix, Panel, Vector
 from mech_exo_assets.quant.returns import market_return, simple_returns
 from mech_exo_assets.quant.rolling import extremes, lags, moments, regression, sums
+from mech_exo_assets.quant.rolling.blocks import prepared
 
 MINIMUM_OBSERVED = 0.8
 """Share of a window's sessions that must be known; with fewer, a factor is unknown."""
@@ -93,26 +95,29 @@ class FactorPanel:
     ----------
     panel : Panel
         With all sessions that the factors look back to.
-    inputs : iterable of str, optional
-        Fields that may be read; by default all. Intermediates demand the fields that they are made from.
+    symbols : slice, optional
+        The columns that this one holds; by default all.
+    market : callable, optional
+        The market's return; by default the mean over the columns of this one.
 
     Notes
     -----
-    What is read here is shared: a factor must not write into it. `restricted` gives a view for another declaration, with the same
-    intermediates.
+    What is read here is shared: a factor must not write into it. `restricted` gives the view for one factor's declaration.
     """
 
-    def __init__(self, panel: Panel, inputs: Iterable[str] | None = None) -> None:
+    def __init__(self, panel: Panel, symbols: slice = slice(None), market: Callable[[], Vector] | None = None) -> None:
         self._panel = panel
-        self._inputs = frozenset(panel.fields if inputs is None else inputs)
+        self._symbols = symbols
+        self._inputs = frozenset(panel.fields)
         self._year_starts = panel.year_starts()
+        self._market = market
         self._shared: dict[str, Matrix] = {}
 
     def restricted(self, inputs: Iterable[str]) -> FactorPanel:
-        """The same panel and intermediates, with other fields allowed."""
-        other = FactorPanel(self._panel, inputs)
-        other._shared = self._shared
-        return other
+        """The same panel and intermediates, with just these fields allowed."""
+        view = copy.copy(self)
+        view._inputs = frozenset(inputs)
+        return view
 
     def __getitem__(self, name: str) -> Matrix:
         """The field `name`.
@@ -124,15 +129,14 @@ class FactorPanel:
         """
         if name not in self._inputs:
             raise LookupError(f"'{name}' is read but not declared; add it to the factor's inputs (declared: {', '.join(sorted(self._inputs))})")
-        return self._panel[name]
+        matrix = self._panel[name]
+        if name not in self._shared:
+            self._shared[name] = prepared(matrix[:, self._symbols])
+        return self._shared[name]
 
     def window(self, sessions: int, *, observed: float = MINIMUM_OBSERVED) -> Window:
         """The last `sessions` sessions, of which at least the share `observed` must be known."""
         return Window(sessions, self._year_starts, observed)
-
-    def owns(self, matrix: Matrix) -> bool:
-        """Whether a matrix is the panel's own or an intermediate, so that nothing may be written into it."""
-        return any(np.may_share_memory(matrix, known) for known in (*self._panel.fields.values(), *self._shared.values()))
 
     @property
     def index(self) -> Matrix:
@@ -157,7 +161,7 @@ class FactorPanel:
     @property
     def market(self) -> Vector:
         """Equal-weighted mean return of the names known in each session."""
-        return self._once("market", ("total_return_index",), lambda: market_return(self.returns))
+        return self._once("market", ("total_return_index",), self._market or (lambda: market_return(self.returns)))
 
     @property
     def session_numbers(self) -> Vector:

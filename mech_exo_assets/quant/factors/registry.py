@@ -20,7 +20,11 @@ from mech_exo_assets.quant.factors.declaration import Factor
 from mech_exo_assets.quant.factors.inputs import FactorPanel
 from mech_exo_assets.quant.factors.known import FEATURE_CARRY_SESSIONS, FEATURE_PREFIX
 from mech_exo_assets.quant.panel import Matrix, Panel
+from mech_exo_assets.quant.returns import market_return, simple_returns
 from mech_exo_assets.quant.rolling.blocks import prepared
+
+_SYMBOLS_AT_A_TIME = 512
+
 
 
 @cache
@@ -111,7 +115,7 @@ def available(fields: Collection[str], exclude: Collection[str] = ()) -> tuple[l
     return there, reasons
 
 
-def compute(panel: Panel, factors: Iterable[Factor]) -> dict[str, Matrix]:
+def compute(panel: Panel, factors: Iterable[Factor], *, out: Mapping[str, Matrix] | None = None) -> dict[str, Matrix]:
     """Raw exposures to each factor, in every session of the panel.
 
     Parameters
@@ -119,6 +123,8 @@ def compute(panel: Panel, factors: Iterable[Factor]) -> dict[str, Matrix]:
     panel : Panel
         With the inputs of all the factors, and `longest_lookback()` sessions before those that are wanted.
     factors : iterable of Factor
+    out : mapping of str to ndarray of shape (n_sessions, n_symbols), optional
+        C-contiguous matrices to write the factors' exposures into: memory that was used before costs much less than fresh memory.
 
     Returns
     -------
@@ -129,28 +135,33 @@ def compute(panel: Panel, factors: Iterable[Factor]) -> dict[str, Matrix]:
     Raises
     ------
     ValueError
-        If a factor does not return a matrix of the panel's shape.
+        If a factor does not return a matrix of the shape of its inputs.
     LookupError
         If a factor reads what it did not declare.
     """
-    shared = FactorPanel(panel)
-    priced = prepared(panel["total_return_index"]) if "total_return_index" in panel else None
-    exposures: dict[str, Matrix] = {}
-    for one in factors:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # 0/0 and x/0 are unknown, by definition below
-            raw = one(shared.restricted(one.inputs))
-        if raw.shape != panel.shape:
-            raise ValueError(f"factor {one.name} returned shape {raw.shape}; it must be the panel's, {panel.shape}")
-        matrix = np.array(raw, dtype=np.float64) if shared.owns(raw) else prepared(raw)
-        _make_unknown(matrix, matrix if priced is None else priced)
-        exposures[one.name] = matrix
+    wanted = list(factors)
+    n_symbols = len(panel.symbols)
+    exposures = {one.name: np.empty(panel.shape) if out is None else out[one.name] for one in wanted}
+    market = cache(lambda: market_return(simple_returns(panel["total_return_index"])))
+    # Some symbols at a time, so that intermediates stay small enough to be reused by all factors before they leave the cache.
+    for first in range(0, n_symbols, _SYMBOLS_AT_A_TIME):
+        symbols = slice(first, min(first + _SYMBOLS_AT_A_TIME, n_symbols))
+        shared = FactorPanel(panel, symbols, market)
+        priced = shared["total_return_index"] if "total_return_index" in panel else None
+        for one in wanted:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite becomes unknown below
+                raw = prepared(one(shared.restricted(one.inputs)))
+            if raw.shape != (len(panel.sessions), symbols.stop - first):
+                raise ValueError(f"factor {one.name} returned shape {raw.shape}, not that of its inputs")
+            _put_known(raw, raw if priced is None else priced, first, exposures[one.name])
     return exposures
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _make_unknown(exposures, priced):  # pragma: no cover
-    for t in prange(len(exposures)):
-        row, price = exposures[t], priced[t]
-        for j in range(len(row)):
+def _put_known(raw, priced, first, out):  # pragma: no cover
+    width = raw.shape[1]
+    for t in prange(len(raw)):
+        row, price, target = raw[t], priced[t], out[t, first : first + width]
+        for j in range(width):
             # x - x is 0 for a number, NaN for both NaN and infinity.
-            row[j] = row[j] + (price[j] - price[j]) + (row[j] - row[j])
+            target[j] = row[j] + (price[j] - price[j]) + (row[j] - row[j])

@@ -1,0 +1,66 @@
+"""The command called in this process, so that its lines are measured, on a home that one run has filled."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mech_exo_assets.cli.main import main
+
+SOURCE = "simulator:names=12,sessions=420,seed=5"
+VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "DAGSTER_HOME")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+def call(capture: pytest.CaptureFixture[str], *arguments: object) -> Said:
+    """Run the command with these words."""
+    capture.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    shown = capture.readouterr()
+    return Said(code, shown.out, shown.err)
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command hands its options on by environment variables; none of them outlives a test."""
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def mech_exo(capsys: pytest.CaptureFixture[str]) -> Command:
+    return lambda *arguments: call(capsys, *arguments)
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that one complete run has filled; tests read it, and write to it at most what is written already."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VARIABLES:
+            patch.setenv(name, "")
+            patch.delenv(name)
+        patch.setattr("sys.stdout", io.StringIO())
+        patch.setattr("sys.stderr", io.StringIO())
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "--source", SOURCE, "--home", str(home)])
+        assert not ended.value.code
+    return home
