@@ -3,12 +3,14 @@
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Without these, Chromium calls its makers' hosts at every start.
@@ -27,24 +29,27 @@ def served(home: Path, *options: str) -> Generator[str]:
     """`mech-exo up` on a home until the block ends; gives the address."""
     port = free_port()
     command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(home), "--port", str(port), *options]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     address = f"http://127.0.0.1:{port}"
-    try:
-        _wait(address, process)
-        yield address
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
         try:
-            process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+            _wait(address, process, log)
+            yield address
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
-def _wait(address: str, process: subprocess.Popen[str]) -> None:
+def _wait(address: str, process: subprocess.Popen[bytes], log: IO[str]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()[0]
+        if process.poll() is not None:
+            log.seek(0)
+            raise AssertionError(log.read())
         try:
             with urllib.request.urlopen(f"{address}/server_info", timeout=2):
                 return
