@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
-from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -49,7 +49,9 @@ def test_the_defaults_are_what_the_file_says():
 
 
 def test_every_key_of_the_strategy_file_is_explained_on_its_line():
-    lines = {line.split(":")[0].strip(): line for line in STRATEGY_FILE.read_text(encoding="utf-8").splitlines() if ":" in line.split("#")[0]}
+    lines = {
+        line.split(":")[0].strip(): line for line in STRATEGY_FILE.read_text(encoding="utf-8").splitlines() if ":" in line.split("#")[0]
+    }
     content = yaml.safe_load(STRATEGY_FILE.read_text(encoding="utf-8"))
     for leaf in set(leaves(content)) - {"seed"}:
         assert "#" in lines[leaf.rsplit(".", 1)[-1]], leaf
@@ -73,7 +75,8 @@ def test_weights_can_be_equal_or_a_mapping(override):
     assert override("composite: {weights: equal}").composite.weights == "equal"
 
 
-@given(st.lists(st.integers(1, 200), min_size=1, max_size=8))
+@hypothesis.settings(max_examples=25)
+@hypothesis.given(st.lists(st.integers(1, 200), min_size=1, max_size=8))
 def test_horizons_are_sorted_and_distinct(tmp_path_factory, horizons):
     path = tmp_path_factory.mktemp("config") / "mine.yaml"
     path.write_text(f"horizons: {horizons}", encoding="utf-8")
@@ -114,7 +117,10 @@ def test_numbers_in_scientific_notation_are_numbers(override):
         ("scores: {winsorise: 0.5}", "scores.winsorise: Input should be less than 0.5 (got 0.5)."),
         ("ic: {min_names: 2}", "ic.min_names: Input should be greater than or equal to 3 (got 2)."),
         ("composite: {weights: equl}", "composite.weights: Input should be 'equal' or Input should be a valid dictionary (got 'equl')."),
-        ("composite: {weights: {a: x}}", "composite.weights.a: Input should be a valid number, unable to parse string as a number (got 'x')."),
+        (
+            "composite: {weights: {a: x}}",
+            "composite.weights.a: Input should be a valid number, unable to parse string as a number (got 'x').",
+        ),
         ("composite: {weights: {a: .nan}}", "composite.weights.a: Input should be a finite number (got nan)."),
         ("composite: {weights: {a: 0}}", "composite.weights: needs at least one factor whose weight is not zero (got {'a': 0})."),
         ("composite: {weights: {}}", "composite.weights: needs at least one factor whose weight is not zero (got {})."),
@@ -147,7 +153,7 @@ def test_a_strategy_cannot_be_changed_after_loading():
 
 
 def test_a_broken_default_file_is_named(monkeypatch):
-    monkeypatch.setattr("mech_exo_assets.settings.yaml.safe_load", lambda text: {"seed": 0})
+    monkeypatch.setattr("mech_exo_assets.settings.yaml.safe_load", lambda _: {"seed": 0})
     with pytest.raises(InputError, match=r"^strategy.yaml: Field required"):
         load_strategy()
 

@@ -93,12 +93,11 @@ def information_coefficients(
     shapes = {matrix.shape for matrix in (*scores, *forward_returns)}
     if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
         raise ValueError(f"scores and forward returns have shapes {sorted(shapes)}; all must be (n_sessions, n_symbols), and the same")
-    if not n_factors or not n_horizons:
-        n_sessions = next(iter(shapes))[0] if shapes else 0
-        return np.empty((n_factors, n_horizons, n_sessions)), np.empty((n_factors, n_horizons, n_sessions), np.int32)
-    ((n_sessions, n_symbols),) = shapes
-    ic = np.empty((n_factors, n_horizons, n_sessions))
-    n = np.empty((n_factors, n_horizons, n_sessions), np.int32)
+    n_sessions, n_symbols = next(iter(shapes), (0, 0))
+    ic = np.full((n_factors, n_horizons, n_sessions), np.nan)
+    n = np.zeros(ic.shape, np.int32)
+    if not ic.size:
+        return ic, n
     block = min(max(_BLOCK // max(n_horizons * n_symbols, 1), 64), n_sessions)
     shape = (n_horizons, block, n_symbols)
     order, doubled = np.empty(shape, np.uint32), np.empty(shape, np.uint32)

@@ -30,7 +30,14 @@ def market() -> MarketData:
     prices = rows(
         PRICES,
         *(
-            {"date": date(year, month, 3), "symbol": symbol, "open": 9.0, "close": 10.0 + month, "adjusted_close": 10.0 + month, "volume": None}
+            {
+                "date": date(year, month, 3),
+                "symbol": symbol,
+                "open": 9.0,
+                "close": 10.0 + month,
+                "adjusted_close": 10.0 + month,
+                "volume": None,
+            }
             for year in (2018, 2019, 2020, 2021)
             for month in (1, 6)
             for symbol in ("A", "B")
@@ -40,9 +47,7 @@ def market() -> MarketData:
         prices=prices.drop("total_return_index"),
         universe=rows(UNIVERSE, *({"symbol": symbol, "sector": "Energy", "asset_class": "equity"} for symbol in ("A", "B"))),
         fundamentals=rows(FUNDAMENTALS, {"date": date(2019, 5, 5), "symbol": "A", "item": "earnings_yield", "value": 0.05}),
-        features=rows(
-            FEATURES, {"date": date(2018, 12, 1), "symbol": "A", "feature": "mood", "value": 1.0, "known_at": date(2019, 2, 1)}
-        ),
+        features=rows(FEATURES, {"date": date(2018, 12, 1), "symbol": "A", "feature": "mood", "value": 1.0, "known_at": date(2019, 2, 1)}),
     )
 
 
@@ -75,9 +80,10 @@ def test_the_order_of_the_rows_does_not_matter(random):
     assert of(MarketData(**shuffled)) == of(data)
 
 
-def test_another_process_computes_the_same_fingerprint(tmp_path):
-    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\nfrom mech_exo_tests.defs.test_refresh import *\nprint(of(market()))"
-    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+def test_another_process_computes_the_same_fingerprint():
+    script = "from mech_exo_tests.defs.test_refresh import market, of; print(of(market()))"
+    checkout = Path(__file__).parents[2]
+    other = subprocess.run([sys.executable, "-c", script], cwd=checkout, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == str(of(market()))
 
 
@@ -170,7 +176,10 @@ LAST = seen(2017, 2018, 2019, 2020)
         pytest.param(LAST, None, Plan(2017, 2020, rebuild=True, reason="nothing was computed here before"), id="first run"),
         pytest.param(LAST, LAST, None, id="nothing changed"),
         pytest.param(
-            seen(2017, 2018, 2019, -2020), LAST, Plan(2019, 2020, rebuild=False, reason="the source's data of 2020 have changed"), id="next session"
+            seen(2017, 2018, 2019, -2020),
+            LAST,
+            Plan(2019, 2020, rebuild=False, reason="the source's data of 2020 have changed"),
+            id="next session",
         ),
         pytest.param(
             seen(2017, 2018, 2019, 2020, 2021),
@@ -191,7 +200,10 @@ LAST = seen(2017, 2018, 2019, 2020)
             id="correction in the second year",
         ),
         pytest.param(
-            seen(-2017, 2018, 2019, 2020), LAST, Plan(2017, 2020, rebuild=True, reason="the source's data of 2017 have changed"), id="in the first"
+            seen(-2017, 2018, 2019, 2020),
+            LAST,
+            Plan(2017, 2020, rebuild=True, reason="the source's data of 2017 have changed"),
+            id="in the first",
         ),
         pytest.param(
             seen(2016, 2017, 2018, 2019, 2020),
@@ -203,12 +215,20 @@ LAST = seen(2017, 2018, 2019, 2020)
             seen(2018, 2019, 2020), LAST, Plan(2018, 2020, rebuild=True, reason="the source has nothing of 2017 any more"), id="a year gone"
         ),
         pytest.param(
-            seen(2017, 2018, 2019), LAST, Plan(2017, 2019, rebuild=True, reason="the source has nothing of 2020 any more"), id="the last year gone"
+            seen(2017, 2018, 2019),
+            LAST,
+            Plan(2017, 2019, rebuild=True, reason="the source has nothing of 2020 any more"),
+            id="the last year gone",
         ),
         pytest.param(
-            replace(LAST, choices="other"), LAST, Plan(2017, 2020, rebuild=True, reason="the strategy or the code has changed"), id="choices"
+            replace(LAST, choices="other"),
+            LAST,
+            Plan(2017, 2020, rebuild=True, reason="the strategy or the code has changed"),
+            id="choices",
         ),
-        pytest.param(replace(LAST, universe="other"), LAST, Plan(2017, 2020, rebuild=True, reason="the universe has changed"), id="universe"),
+        pytest.param(
+            replace(LAST, universe="other"), LAST, Plan(2017, 2020, rebuild=True, reason="the universe has changed"), id="universe"
+        ),
     ],
 )
 def test_the_plan_computes_what_has_to_be_computed(now, last, expected):
@@ -250,12 +270,23 @@ def test_before_the_first_refresh_there_is_no_record(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "{}", '{"completed_at": "yesterday", "fingerprint": {}}', '{"completed_at": "2020-01-01", "fingerprint": {"a": 1}}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"completed_at": "yesterday", "fingerprint": {}}',
+        '{"completed_at": "2020-01-01", "fingerprint": {"a": 1}}',
+    ],
 )
 def test_a_broken_record_is_refused_with_what_to_do(tmp_path, content):
     (tmp_path / RECORD).write_text(content, encoding="utf-8")
     for read in (read_record, completed_at):
-        with pytest.raises(InputError, match=r"refresh.json: not a record of a refresh \(.*\). Delete it; the next run computes everything anew."):
+        with pytest.raises(
+            InputError, match=r"refresh.json: not a record of a refresh \(.*\). Delete it; the next run computes everything anew."
+        ):
             read(tmp_path)
 
 

@@ -99,7 +99,9 @@ def test_a_worked_example_to_the_cent():
     np.testing.assert_allclose(result.gross_return, [0, 250 / 9_990, 0, 256 / 10_229.01], rtol=0, atol=1e-15)
     np.testing.assert_allclose(result.cost, [0.001, 0, 10.99 / 10_240, 0], rtol=0, atol=1e-15)
     np.testing.assert_allclose(result.turnover, [1, 0, 10_990 / 10_240, 0], rtol=0, atol=1e-15)
-    np.testing.assert_allclose(result.exposure, [10_000 / 9_990, 10_250 / 10_240, 10_240 / 10_229.01, 11_008 / 10_485.01], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        result.exposure, [10_000 / 9_990, 10_250 / 10_240, 10_240 / 10_229.01, 11_008 / 10_485.01], rtol=0, atol=1e-15
+    )
     np.testing.assert_allclose(result.net_return, [-0.001, 250 / 9_990, -10.99 / 10_240, 256 / 10_229.01], rtol=0, atol=1e-15)
     assert result.closed_names == 0
 
@@ -260,7 +262,9 @@ def test_ruin_is_refused_with_its_date(target, prices, cost_rate):
     with pytest.raises(InputError) as refusal:
         market([target, [NAN], [NAN]], prices).run(lag=0, cost_rate=cost_rate)
     day = "2020-01-01" if cost_rate else "2020-01-02"
-    assert str(refusal.value) == f"the backtest is ruined: losses and costs used up all NAV on {day}. Lower construction.gross or the costs."
+    assert (
+        str(refusal.value) == f"the backtest is ruined: losses and costs used up all NAV on {day}. Lower construction.gross or the costs."
+    )
 
 
 def test_no_target_at_all_is_refused_with_what_to_do():

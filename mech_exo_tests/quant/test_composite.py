@@ -40,9 +40,13 @@ def random_scores(seed: int, *, years: tuple[int, ...] = (2019, 2020, 2021)) -> 
         for number in range(5 * at, 23 + 7 * at)
         if random.random() < 0.9
     ]
-    table = pl.DataFrame(rows, schema={"date": pl.Date, "symbol": pl.String, "a": pl.Float64, "b": pl.Float64, "c": pl.Float64}, orient="row")
+    table = pl.DataFrame(
+        rows, schema={"date": pl.Date, "symbol": pl.String, "a": pl.Float64, "b": pl.Float64, "c": pl.Float64}, orient="row"
+    )
     unknown = pl.col("date").dt.year() == years[1]
-    return table.with_columns(pl.when(unknown).then(None).otherwise("c").alias("c"), pl.when(pl.col("a") > 1.5).then(None).otherwise("a").alias("a"))
+    return table.with_columns(
+        pl.when(unknown).then(None).otherwise("c").alias("c"), pl.when(pl.col("a") > 1.5).then(None).otherwise("a").alias("a")
+    )
 
 
 def composite_of(table: pl.DataFrame, chosen: str | dict[str, float] = "equal") -> pl.DataFrame:
@@ -63,7 +67,9 @@ def test_a_factor_that_a_name_lacks_is_left_out_of_its_mean():
     np.testing.assert_allclose(result[0], standardised([2.5, 2.0, 2.0]), rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize(("min_coverage", "known"), [(0.25, [1, 1, 1, 0]), (0.26, [1, 1, 0, 0]), (0.75, [1, 1, 0, 0]), (0.76, [1, 0, 0, 0])])
+@pytest.mark.parametrize(
+    ("min_coverage", "known"), [(0.25, [1, 1, 1, 0]), (0.26, [1, 1, 0, 0]), (0.75, [1, 1, 0, 0]), (0.76, [1, 0, 0, 0])]
+)
 def test_a_name_needs_the_minimum_share_of_the_total_weight(min_coverage, known):
     scores = panel(a=[[1.0, 2.0, NAN, NAN], [3.0, 2.0, 1.0, 0.0]], b=[[1.0, NAN, 2.0, NAN], [3.0, 2.0, 1.0, 0.0]])
     result = composite_score(scores, {"a": 3.0, "b": 1.0}, min_coverage=min_coverage)
@@ -94,7 +100,9 @@ def test_the_scale_of_the_weights_does_not_matter(scale):
 
 
 def test_every_session_has_mean_zero_and_deviation_one():
-    moments = composite_of(random_scores(3)).group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("std"))
+    moments = (
+        composite_of(random_scores(3)).group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("std"))
+    )
     assert moments["mean"].abs().max() < 1e-12
     assert (moments["std"] - 1).abs().max() < 1e-12
 
@@ -134,6 +142,13 @@ def test_rank_one_is_the_best_and_ties_go_by_symbol():
     scores = panel(a=[[1.0, 3.0, NAN, 3.0, 2.0]])
     table = composite_table(composite_score(scores, {"a": 1.0}, min_coverage=0.5), scores)
     assert table.select("symbol", "rank").rows() == [("S00", 4), ("S01", 1), ("S03", 2), ("S04", 3)]
+
+
+def test_ties_among_many_names_go_by_symbol_too():
+    scores = panel(a=[[float(number % 3) for number in range(99)]])
+    table = composite_table(composite_score(scores, {"a": 1.0}, min_coverage=0.5), scores)
+    best_first = sorted(range(99), key=lambda number: (-(number % 3), number))
+    assert table.sort("rank")["symbol"].to_list() == [f"S{number:02}" for number in best_first]
 
 
 @given(st.integers(0, 1000))

@@ -24,7 +24,9 @@ def market(*, n_sessions: int = 40, first: str = "2019-12-12", seed: int = 5) ->
 
 
 def test_a_return_by_hand_starts_at_the_execution_session():
-    panel = Panel(np.datetime64("2020-01-01") + np.arange(4), np.array(["A"]), {"total_return_index": np.array([[1.0], [2.0], [3.0], [6.0]])})
+    panel = Panel(
+        np.datetime64("2020-01-01") + np.arange(4), np.array(["A"]), {"total_return_index": np.array([[1.0], [2.0], [3.0], [6.0]])}
+    )
     table = forward_return_table(panel, horizons=[1, 2], execution_lag=1, years=(2020, 2020))
     assert table.rows() == [
         (date(2020, 1, 1), "A", 1, 0.5),

@@ -26,7 +26,9 @@ def test_known_values():
     wealth = 1.1 * 0.5 * 1.2
     assert figures.n_sessions == 3
     assert figures.cagr == pytest.approx(wealth ** (252 / 3) - 1, rel=1e-12)
-    assert figures.volatility == pytest.approx(np.sqrt(((0.1 + 0.2 / 3) ** 2 + (0.5 - 0.2 / 3) ** 2 + (0.2 + 0.2 / 3) ** 2) / 2 * 252), rel=1e-12)
+    assert figures.volatility == pytest.approx(
+        np.sqrt(((0.1 + 0.2 / 3) ** 2 + (0.5 - 0.2 / 3) ** 2 + (0.2 + 0.2 / 3) ** 2) / 2 * 252), rel=1e-12
+    )
     assert figures.sharpe == pytest.approx(-0.2 / 3 * 252 / figures.volatility, rel=1e-12)
     assert figures.max_drawdown == pytest.approx(-0.5, rel=1e-12)
     assert (figures.drawdown_from, figures.drawdown_to) == (np.datetime64("2020-01-01"), np.datetime64("2020-01-02"))

@@ -119,6 +119,8 @@ def test_permuting_the_symbols_permutes_the_long_only_weights(row, quantile, ran
 
 def test_long_only_ties_go_by_symbol():
     assert long_only(matrix([1.0, 1.0, 1.0, 1.0]), gross=1.0, quantile=0.5).tolist() == [[0.5, 0.5, 0.0, 0.0]]
+    many = long_only(matrix([float(number % 2) for number in range(100)]), gross=1.0, quantile=0.25)[0]
+    assert np.flatnonzero(many).tolist() == list(range(1, 50, 2))
 
 
 def test_the_target_table_has_the_held_names_only():

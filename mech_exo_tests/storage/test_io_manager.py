@@ -37,12 +37,8 @@ def targets(context: dg.AssetExecutionContext, scores: pl.DataFrame) -> pl.DataF
 @dg.asset(key=["market", "universe"], ins={"scores": dg.AssetIn(["factors", "scores"])})
 def universe(scores: pl.DataFrame) -> pl.DataFrame:
     """One symbol for each year that was read."""
-    years = scores["date"].dt.year().sort().cast(pl.String)
-    return UNIVERSE.empty().select(pl.all()).vstack(
-        pl.DataFrame({"symbol": years}).select(
-            "symbol", *(pl.lit("x" if each.name == "asset_class" else None, dtype=each.dtype).alias(each.name) for each in UNIVERSE.columns[1:])
-        )
-    )
+    rows = [{"symbol": str(year), "asset_class": "equity"} for year in scores["date"].dt.year()]
+    return pl.DataFrame(rows, schema=UNIVERSE.dtypes())
 
 
 @pytest.fixture

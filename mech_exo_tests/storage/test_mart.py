@@ -32,12 +32,14 @@ def mart(tmp_path) -> Mart:
 
 def scores(*years: int, value: float = 1.0, names: int = 2, **factors: float) -> pl.DataFrame:
     days = [date(year, 1, day) for year in years for day in (3, 4, 5)]
-    frame = pl.DataFrame({"date": days}, schema={"date": pl.Date}).join(pl.DataFrame({"symbol": [f"S{number}" for number in range(names)]}), how="cross")
+    frame = pl.DataFrame({"date": days}, schema={"date": pl.Date}).join(
+        pl.DataFrame({"symbol": [f"S{number}" for number in range(names)]}), how="cross"
+    )
     return frame.with_columns(pl.lit(each).alias(name) for name, each in {"size": value, **factors}.items())
 
 
 def universe(*symbols: str) -> pl.DataFrame:
-    return pl.DataFrame({"symbol": symbols, "asset_class": ["equity"] * len(symbols)}).join(UNIVERSE.empty(), on=["symbol", "asset_class"], how="left")
+    return pl.DataFrame([{"symbol": symbol, "asset_class": "equity"} for symbol in symbols], schema=UNIVERSE.dtypes())
 
 
 def publish(mart: Mart, lake: Lake) -> dict[str, Published]:
@@ -145,7 +147,9 @@ def test_tables_and_columns_are_explained(mart, lake):
     tables = dict(query(mart, "SELECT schema_name || '/' || table_name, comment FROM duckdb_tables()"))
     assert tables[TARGETS.key] == TARGETS.row
     assert all(tables.values())
-    columns = dict(query(mart, "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = 'strategy' AND table_name = 'targets'"))
+    columns = dict(
+        query(mart, "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = 'strategy' AND table_name = 'targets'")
+    )
     weight = TARGETS.columns[-1]
     assert columns["weight"] == f"{weight.meaning} [{weight.unit}]"
     assert columns["symbol"] == TARGETS.columns[1].meaning
@@ -186,13 +190,27 @@ class BuilderError(Exception):
     """What a builder fails with in these tests."""
 
 
+def build_and_fail(mart: Mart, statement: str) -> None:
+    with mart.staged() as path, duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+        raise BuilderError
+
+
+def build_and_leave_open(mart: Mart) -> None:
+    with mart.staged() as path:
+        LEFT_OPEN.append(duckdb.connect(str(path)))
+        LEFT_OPEN[0].execute("CREATE TABLE meta.scribble AS SELECT 1")
+
+
+LEFT_OPEN: list[duckdb.DuckDBPyConnection] = []
+
+
 def test_a_builder_that_fails_in_the_middle_leaves_the_published_file_as_it_was(mart, lake):
     lake.write(SCORES, scores(2019), years=[2019])
     publish(mart, lake)
     before = mart.path.read_bytes()
-    with pytest.raises(BuilderError), mart.staged() as path, duckdb.connect(str(path)) as connection:
-        connection.execute("DELETE FROM factors.scores")
-        raise BuilderError
+    with pytest.raises(BuilderError):
+        build_and_fail(mart, "DELETE FROM factors.scores")
     assert mart.path.read_bytes() == before
     lake.write(SCORES, scores(2019, value=2.0), years=[2019])
     publish(mart, lake)
@@ -200,8 +218,8 @@ def test_a_builder_that_fails_in_the_middle_leaves_the_published_file_as_it_was(
 
 
 def test_a_first_builder_that_fails_publishes_nothing(mart, lake):
-    with pytest.raises(BuilderError), mart.staged() as path, duckdb.connect(str(path)):
-        raise BuilderError
+    with pytest.raises(BuilderError):
+        build_and_fail(mart, "CREATE SCHEMA factors")
     assert not mart.path.exists()
     publish(mart, lake)
     assert mart.path.exists()
@@ -210,11 +228,9 @@ def test_a_first_builder_that_fails_publishes_nothing(mart, lake):
 def test_a_file_that_was_not_closed_is_not_published(mart, lake):
     publish(mart, lake)
     before = mart.path.read_bytes()
-    connection = duckdb.connect()
-    with pytest.raises(MechExoError, match=r"was not closed before it was to be published; the mart is unchanged"), mart.staged() as path:
-        connection = duckdb.connect(str(path))
-        connection.execute("CREATE TABLE meta.scribble AS SELECT 1")
-    connection.close()
+    with pytest.raises(MechExoError, match=r"was not closed before it was to be published; the mart is unchanged"):
+        build_and_leave_open(mart)
+    LEFT_OPEN.pop().close()
     assert mart.path.read_bytes() == before
 
 
