@@ -86,7 +86,8 @@ def run(
         console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
         definitions, data = _definitions(settings)
         now = fingerprint(settings.source, data, strategy)
-        todo = plan(now, None if last is not None and last.source != now.source else last, force=force or select is not None)
+        because = "--force was given" if force else None if select is None else "--select was given"
+        todo = plan(now, last, because=because)
         stages: dict[str, float] = {}
         run_id = None
         if todo is not None:

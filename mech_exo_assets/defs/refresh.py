@@ -91,13 +91,20 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
     return Fingerprint(source, choices, f"{universe:016x}", years)
 
 
-def plan(now: Fingerprint, last: Fingerprint | None, *, force: bool = False) -> Plan | None:
+def plan(now: Fingerprint, last: Fingerprint | None, *, because: str | None = None) -> Plan | None:
     """The years that have to be computed so that the tables are what a computation from nothing would give; None if they are.
 
     What became known in a year moves that year and all later ones, and the forward returns at the end of the year before it.
+
+    Parameters
+    ----------
+    now, last : Fingerprint
+        Of the source and choices of now, and of the last completed refresh.
+    because : str, optional
+        Why all years are to be computed even when nothing has changed.
     """
     years = sorted(int(year) for year in now.years)
-    reason = _reason_to_rebuild(now, last, force=force)
+    reason = _reason_to_rebuild(now, last) or because
     if last is None or reason is not None:
         return Plan(years[0], years[-1], rebuild=True, reason=reason or "")
     changed = [year for year in years if now.years[str(year)] != last.years.get(str(year))]
@@ -107,13 +114,13 @@ def plan(now: Fingerprint, last: Fingerprint | None, *, force: bool = False) -> 
     return Plan(first, years[-1], rebuild=first == years[0], reason=f"the source's data of {changed[0]} have changed")
 
 
-def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None, *, force: bool) -> str | None:
+def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None) -> str | None:
     """Why all years have to be computed; None where they have not."""
     if last is None:
         return "nothing was computed here before"
     gone = sorted(set(last.years) - set(now.years))
     reasons = {
-        "--force was given": force,
+        f"the source was {last.source} before": now.source != last.source,
         "the strategy or the code has changed": now.choices != last.choices,
         "the universe has changed": now.universe != last.universe,
         f"the source has nothing of {min(gone, default='')} any more": bool(gone),

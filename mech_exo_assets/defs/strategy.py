@@ -92,8 +92,8 @@ def backtest(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceP
     market = Panel.from_frame(prices, ["total_return_index"])
     wanted = Panel.from_frame(targets, ["weight"], sessions=market.sessions, symbols=market.symbols)
     result = run(
-        wanted["weight"],
-        market["total_return_index"],
+        wanted.observed("weight"),
+        market.observed("total_return_index"),
         market.sessions,
         execution_lag=strategy.execution_lag,
         cost_rate=linear_cost_rate(commission_bps=strategy.costs.commission_bps, half_spread_bps=strategy.costs.half_spread_bps),

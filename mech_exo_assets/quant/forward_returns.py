@@ -46,9 +46,7 @@ def forward_return_table(panel: Panel, *, horizons: Sequence[int], execution_lag
 
 def forward_return_matrices(table: pl.DataFrame, *, sessions: Dates, symbols: np.ndarray) -> dict[int, Matrix]:
     """The matrices of a table in `schemas.FORWARD_RETURNS`, by horizon, on the given axes; NaN where there is no row."""
-    empty = np.full((len(sessions), len(symbols)), np.nan)
     matrices: dict[int, Matrix] = {}
     for (horizon,), part in sorted(table.partition_by("horizon", as_dict=True).items()):
-        panel = Panel.from_frame(part, ["value"], sessions=sessions, symbols=symbols)
-        matrices[int(horizon)] = panel["value"] if "value" in panel else empty.copy()
+        matrices[int(horizon)] = Panel.from_frame(part, ["value"], sessions=sessions, symbols=symbols).observed("value")
     return matrices

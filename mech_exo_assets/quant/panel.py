@@ -89,6 +89,10 @@ class Panel:
         except KeyError:
             raise KeyError(f"the panel has no field '{name}'; it has {', '.join(sorted(self.fields)) or 'none'}") from None
 
+    def observed(self, name: str) -> Matrix:
+        """The field `name`; all NaN where it was never observed."""
+        return self.fields[name] if name in self.fields else np.full(self.shape, np.nan)
+
     def year_starts(self) -> Index:
         """Positions of the first session of each calendar year.
 

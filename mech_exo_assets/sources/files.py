@@ -175,7 +175,7 @@ def _may_be_table(path: Path) -> bool:
 
 def _feature_name(path: Path) -> str:
     name = stem(path)
-    if not _FEATURE_NAME.match(name) or name in ("date", "symbol"):
+    if not _FEATURE_NAME.match(name) or name in ("date", "symbol", "year"):
         refuse(
             f"features/{path.name}",
             f"'{name}' cannot be the name of a factor, which takes lower-case letters, digits and underscores, a letter first",

@@ -44,7 +44,9 @@ def main(path):
 
     sessions, prices = sample(path)
     columns = {
-        f"{name}:{horizon}": alphalens_ic(sessions, prices, score, horizon) for name, score in scores(prices).items() for horizon in HORIZONS
+        f"{name}:{horizon}": alphalens_ic(sessions, prices, score, horizon)
+        for name, score in scores(prices).items()
+        for horizon in HORIZONS
     }
     table = pd.DataFrame(columns, index=pd.Index(sessions, name="date"))
     text = f"# alphalens-reloaded {alphalens.__version__}\n" + table.to_csv(float_format="%.17g")

@@ -30,9 +30,16 @@ def alphalens_ic(sessions, prices, score, horizon):
     factor.index.names = ["date", "asset"]
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # One bin: quantiles whose edges tie would drop the session. max_loss of 1: no share of dropped rows is an error.
+        # One bin: quantiles whose edges tie would drop the session. max_loss of 1: no share of dropped rows is an error. No filter_zscore:
+        # by default returns beyond 20 standard deviations of the name's whole history are dropped, which looks ahead.
         clean = get_clean_factor_and_forward_returns(
-            factor.dropna(), pd.DataFrame(prices, index=index, columns=names), quantiles=None, bins=1, periods=(horizon,), max_loss=1.0
+            factor.dropna(),
+            pd.DataFrame(prices, index=index, columns=names),
+            quantiles=None,
+            bins=1,
+            periods=(horizon,),
+            filter_zscore=None,
+            max_loss=1.0,
         )
         ic = factor_information_coefficient(clean)
     return ic.iloc[:, 0].reindex(index).to_numpy()

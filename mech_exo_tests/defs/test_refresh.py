@@ -236,11 +236,11 @@ def test_the_plan_computes_what_has_to_be_computed(now, last, expected):
 
 
 def test_force_computes_everything_even_when_nothing_has_changed():
-    assert plan(LAST, LAST, force=True) == Plan(2017, 2020, rebuild=True, reason="--force was given")
+    assert plan(LAST, LAST, because="--force was given") == Plan(2017, 2020, rebuild=True, reason="--force was given")
 
 
 def test_the_reason_for_a_first_run_is_not_that_it_was_forced():
-    assert plan(LAST, None, force=True) == Plan(2017, 2020, rebuild=True, reason="nothing was computed here before")
+    assert plan(LAST, None, because="--force was given") == Plan(2017, 2020, rebuild=True, reason="nothing was computed here before")
 
 
 @given(st.sets(st.integers(2000, 2020), min_size=1), st.sets(st.integers(2000, 2020)))

@@ -178,7 +178,9 @@ def test_the_table_holds_known_coefficients_by_date_factor_and_horizon():
     assert table.schema == pl.Schema(IC.dtypes())
     assert table.height == 30 * 4 - 2
     assert table.equals(table.sort("date", "factor", "horizon"))
-    row = table.row(by_predicate=(pl.col("date") == dt.date(2020, 1, 5)) & (pl.col("factor") == "momentum") & (pl.col("horizon") == 5), named=True)
+    row = table.row(
+        by_predicate=(pl.col("date") == dt.date(2020, 1, 5)) & (pl.col("factor") == "momentum") & (pl.col("horizon") == 5), named=True
+    )
     both = ~np.isnan(scores["momentum"][4]) & ~np.isnan(returns[5][4])
     assert row["ic"] == pytest.approx(spearmanr(scores["momentum"][4][both], returns[5][4][both])[0], abs=TOLERANCE)
     assert row["n"] == both.sum()

@@ -24,7 +24,9 @@ def panel(n_sessions, n_symbols, *, seed=0):
 
 
 any_panel = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(allow_nan=True, allow_infinity=True))
-tied_panel = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.5, np.nan]))
+tied_panel = arrays(
+    np.float64, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.5, np.nan])
+)
 
 
 @settings(deadline=None)

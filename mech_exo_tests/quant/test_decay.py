@@ -1,0 +1,116 @@
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import false_discovery_control
+
+from mech_exo_assets.quant.decay import statistics
+from mech_exo_assets.quant.hac import mean_test
+from mech_exo_assets.schemas import IC, STATISTICS
+
+FIRST = dt.date(2020, 1, 1)
+
+
+def series(factor, horizon, values, *, first=FIRST):
+    dates = [first + dt.timedelta(days=k) for k in range(len(values))]
+    return pl.DataFrame({"date": dates, "factor": factor, "horizon": horizon, "ic": values, "n": 50}, schema=IC.dtypes())
+
+
+def noise(n=300, *, seed=0, mean=0.02):
+    return mean + 0.1 * np.random.default_rng(seed).standard_normal(n)
+
+
+def row(table, factor, horizon):
+    return table.row(by_predicate=(pl.col("factor") == factor) & (pl.col("horizon") == horizon), named=True)
+
+
+def test_each_factor_and_horizon_gets_the_figures_of_its_own_series():
+    many = {(f"f{k % 4}", h): noise(200 + 10 * k + h, seed=10 * k + h, mean=0.005 * k) for k in range(4) for h in (1, 21)}
+    table = statistics(pl.concat([series(factor, horizon, values) for (factor, horizon), values in many.items()]))
+    assert table.schema == pl.Schema(STATISTICS.dtypes())
+    assert table.select("factor", "horizon").rows() == sorted(many)
+    for (factor, horizon), values in many.items():
+        figures, test = row(table, factor, horizon), mean_test(values, horizon=horizon)
+        assert figures["mean_ic"] == test.mean
+        assert figures["icir"] == pytest.approx(values.mean() / values.std(ddof=1), rel=1e-12)
+        assert figures["t_hac"] == test.t
+        assert figures["p_value"] == test.p_value
+        assert figures["n_sessions"] == len(values)
+        assert figures["first_date"] == FIRST
+        assert figures["last_date"] == FIRST + dt.timedelta(days=len(values) - 1)
+
+
+def test_the_order_of_rows_does_not_matter():
+    ic = pl.concat([series(factor, horizon, noise(seed=horizon)) for factor in ("value", "momentum") for horizon in (1, 5)])
+    assert statistics(ic.sample(fraction=1.0, shuffle=True, seed=1)).equals(statistics(ic))
+    assert statistics(ic.sort("date")).equals(statistics(ic))
+
+
+def test_horizons_that_a_factor_lacks_have_no_row():
+    table = statistics(pl.concat([series("a", 1, noise()), series("b", 5, noise())]))
+    assert table.select("factor", "horizon").rows() == [("a", 1), ("b", 5)]
+
+
+def test_q_values_are_benjamini_yekutielis_over_all_rows():
+    table = statistics(pl.concat([series(f"f{k}", 1, noise(seed=k, mean=0.01 * k)) for k in range(6)]))
+    np.testing.assert_allclose(table["q_value"], false_discovery_control(table["p_value"].to_numpy(), method="by"), rtol=1e-12)
+    assert (table["q_value"] >= table["p_value"]).all()
+
+
+@pytest.mark.parametrize(("n", "horizon", "known"), [(19, 1, False), (20, 1, True), (41, 21, False), (42, 21, True)])
+def test_a_short_history_has_a_mean_but_no_t(n, horizon, known):
+    figures = row(statistics(series("young", horizon, noise(n))), "young", horizon)
+    assert figures["mean_ic"] is not None
+    assert figures["icir"] is not None
+    assert [figures[name] is not None for name in ("t_hac", "p_value", "q_value")] == [known] * 3
+
+
+def test_a_row_without_p_does_not_count_in_the_q_values_of_others():
+    alone = statistics(series("old", 1, noise()))
+    both = statistics(pl.concat([series("old", 1, noise()), series("young", 1, noise(5))]))
+    assert row(both, "old", 1) == row(alone, "old", 1)
+    assert row(both, "young", 1)["q_value"] is None
+
+
+def test_one_session_has_a_mean_and_nothing_else():
+    figures = row(statistics(series("new", 1, [0.3])), "new", 1)
+    assert figures["mean_ic"] == 0.3
+    assert figures["icir"] is None
+    assert figures["n_sessions"] == 1
+
+
+def test_a_constant_series_has_no_ratio_and_no_t():
+    figures = row(statistics(series("flat", 1, [0.1] * 50)), "flat", 1)
+    assert figures["mean_ic"] == pytest.approx(0.1)
+    assert [figures[name] for name in ("icir", "t_hac", "p_value", "q_value")] == [None] * 4
+
+
+def test_a_gap_in_the_sessions_is_closed_up():
+    values = noise()
+    gapped = pl.concat([series("a", 1, values[:100]), series("a", 1, values[100:], first=dt.date(2022, 1, 1))])
+    assert row(statistics(gapped), "a", 1)["t_hac"] == mean_test(values).t
+
+
+def test_no_coefficients_give_an_empty_table_with_its_columns():
+    assert statistics(IC.empty()).equals(STATISTICS.empty())
+
+
+def test_many_more_groups_than_sixteen_bits_can_number_are_told_apart():
+    n = 70_000
+    ic = pl.DataFrame(
+        {"date": [FIRST] * n, "factor": "a", "horizon": range(1, n + 1), "ic": np.linspace(-1, 1, n), "n": 50}, schema=IC.dtypes()
+    )
+    table = statistics(ic)
+    assert table["horizon"].to_list() == list(range(1, n + 1))
+    np.testing.assert_array_equal(table["mean_ic"], ic["ic"])
+
+
+@pytest.mark.slow
+def test_false_discoveries_among_true_nulls_are_rarer_than_the_level():
+    """300 draws of 20 null factors at a q of 10 %: at most 10 % of draws may find anything, plus three binomial standard errors."""
+    found = 0
+    for seed in range(300):
+        table = statistics(pl.concat([series(f"f{k:02d}", 1, noise(250, seed=1000 * seed + k, mean=0.0)) for k in range(20)]))
+        found += table["q_value"].min() <= 0.1
+    assert found / 300 <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 300)
