@@ -5,8 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
-# Compiled numba kernels survive a clean checkout of the tests, and are never written into an installed package.
-export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 WORKERS ?= 2
 
 .PHONY: help demo test test-slow test-all bench lint format lock setup setup-dev clean
@@ -52,6 +50,7 @@ $(BIN)/uv:
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	$(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	$(UV) pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m mech_exo_assets.quant.warm_up
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime | $(BIN)/uv
@@ -71,4 +70,4 @@ lock: | $(BIN)/uv ## Resolve the dependencies anew into the three lock files
 	$(LOCK) requirements-peers.in -o requirements-peers.lock
 
 clean: ## Remove environments, caches and test leftovers; data/ stays
-	rm -rf $(VENV) $(VENV)-peers .cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(VENV)-peers .pytest_cache .ruff_cache .coverage .coverage.* htmlcov

@@ -71,13 +71,13 @@ def require_source(settings: Settings) -> str | None:
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Dagster's own storage of this home, made with our `dagster.yaml` when it is not there yet."""
-    import dagster as dg
+    from mech_exo_assets.storage.event_log import run_instance
 
     configuration = settings.dagster_home / "dagster.yaml"
     if not configuration.exists():
         settings.dagster_home.mkdir(parents=True, exist_ok=True)
         configuration.write_text(resources.files("mech_exo_assets").joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    return dg.DagsterInstance.from_config(str(settings.dagster_home))
+    return run_instance(settings.dagster_home)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.panel import Dates, Matrix, Vector
@@ -94,7 +95,8 @@ def run(
     InputError
         If no session has a target that can still be executed, or costs and losses use up the whole NAV.
     """
-    with_target = np.flatnonzero(~np.isnan(targets).all(axis=1)) + execution_lag
+    has_target: NDArray[np.bool_] = np.asarray((~np.isnan(targets)).any(axis=1))
+    with_target = np.flatnonzero(has_target) + execution_lag
     if not len(with_target):
         raise InputError(
             "the backtest has nothing to trade: no session has a target. Give a longer history, or lower scores.min_names or "
@@ -109,7 +111,7 @@ def run(
     start = int(with_target[0])
     flows, closed = _simulate(
         np.ascontiguousarray(np.nan_to_num(targets)),
-        ~np.isnan(targets).all(axis=1),
+        has_target,
         np.ascontiguousarray(total_return_index),
         start,
         execution_lag,

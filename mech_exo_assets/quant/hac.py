@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 from scipy.optimize import brentq
+from threadpoolctl import ThreadpoolController
 
 from mech_exo_assets.quant.panel import Vector
 
@@ -201,7 +202,15 @@ def _eigenvalues(width: int, n: int) -> NDArray[np.float64]:
     even = near + far
     even -= even.mean(axis=0)
     even -= even.mean(axis=1)[:, None]
-    return np.clip(np.concatenate([eigvalsh(even), eigvalsh(near - far)]), 0.0, None)
+    # One thread: at this size the threads of BLAS mostly wait for each other, a hundred times as long where a neighbour keeps a core busy.
+    with _blas().limit(limits=1, user_api="blas"):
+        eigenvalues = np.concatenate([eigvalsh(even), eigvalsh(near - far)])
+    return np.clip(eigenvalues, 0.0, None)
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _log_p(t: float, eigenvalues: NDArray[np.float64]) -> float:

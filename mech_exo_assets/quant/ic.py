@@ -8,8 +8,8 @@ The kernels are compiled by numba, where coverage cannot look; they are marked `
 How all factors and horizons are done at once. Each session's row is sorted once for each factor and once for each horizon. For a
 pair, the names that lack one of the two are left out while the sorted rows are walked, which gives average ranks among the others
 in one pass. Twice an average rank is an integer, so sums of products are exact, and the result is the same to the last bit in
-whatever order symbols stand, however many threads run, and whatever other sessions there are. Sessions go through in blocks, so that
-memory beyond input and output does not grow with the history.
+whatever order symbols stand, however many threads run, and whatever other sessions there are. Nothing is kept beyond
+the session, so that memory beyond input and output is a few rows for each thread.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from mech_exo_assets.quant.panel import Dates, Matrix, Vector
 from mech_exo_assets.quant.ranks import new_ranking, new_scratch, rank_row
 from mech_exo_assets.schemas import IC
 
-_BLOCK = 1 << 19
-"""Sorted forward returns that are kept at a time, over all horizons; 12 bytes each."""
+_BATCH = 24
+"""Matrices of either kind that go into one call of the kernel. A tuple's length is part of its type, so shorter ones are filled up, and
+there is one compilation; one call rather than many, because on a busy machine each waits for the slowest thread."""
 _CHUNKS = 64
-"""Pieces that a block of sessions is shared out in; each has its own scratch."""
+"""Pieces that the sessions are shared out in; each has its own scratch."""
 
 
 def information_coefficient(scores: Matrix, forward_returns: Matrix, *, min_names: int = 10) -> Vector:
@@ -93,21 +94,20 @@ def information_coefficients(
     shapes = {matrix.shape for matrix in (*scores, *forward_returns)}
     if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
         raise ValueError(f"scores and forward returns have shapes {sorted(shapes)}; all must be (n_sessions, n_symbols), and the same")
-    n_sessions, n_symbols = next(iter(shapes), (0, 0))
+    n_sessions, _ = next(iter(shapes), (0, 0))
     ic = np.full((n_factors, n_horizons, n_sessions), np.nan)
     n = np.zeros(ic.shape, np.int32)
     if not ic.size:
         return ic, n
-    block = min(max(_BLOCK // max(n_horizons * n_symbols, 1), 64), n_sessions)
-    shape = (n_horizons, block, n_symbols)
-    order, doubled = np.empty(shape, np.uint32), np.empty(shape, np.uint32)
-    groups, counts = np.empty((n_horizons, block, n_symbols + 1), np.uint32), np.empty((n_horizons, block, 2), np.int64)
-    for start in range(0, n_sessions, block):
-        rows = slice(start, start + block)
-        for h in range(n_horizons):
-            _rank_block(_prepared(forward_returns[h][rows]), order[h], doubled[h], groups[h], counts[h])
-        for f in range(n_factors):
-            _correlate_block(_prepared(scores[f][rows]), (order, doubled, groups, counts), start, min_names, ic[f], n[f])
+    for f in range(0, n_factors, _BATCH):
+        some_scores = [_prepared(matrix) for matrix in scores[f : f + _BATCH]]
+        for h in range(0, n_horizons, _BATCH):
+            some_returns = [_prepared(matrix) for matrix in forward_returns[h : h + _BATCH]]
+            part = slice(f, f + len(some_scores)), slice(h, h + len(some_returns))
+            # Copies, because a slice of an array is another type to numba, and would be compiled for anew.
+            some_ic, some_n = ic[part].copy(), n[part].copy()
+            _correlate(_filled_up(some_scores), _filled_up(some_returns), min_names, some_ic, some_n)
+            ic[part], n[part] = some_ic, some_n
     return ic, n
 
 
@@ -155,32 +155,33 @@ def _prepared(rows: Matrix) -> Matrix:
     return np.require(rows, dtype=np.float64, requirements=["C", "W"])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def _rank_block(values, order, doubled, groups, counts):  # pragma: no cover
-    n_sessions, n_symbols = values.shape
-    for c in prange(_CHUNKS):
-        scratch = new_scratch(n_symbols)
-        for t in range(c * n_sessions // _CHUNKS, (c + 1) * n_sessions // _CHUNKS):
-            counts[t, 0], counts[t, 1] = rank_row(values[t], order[t], doubled[t], groups[t], scratch)
+def _filled_up(matrices: list[Matrix]) -> tuple[Matrix, ...]:
+    return (*matrices, *[matrices[0]] * (_BATCH - len(matrices)))
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _correlate_block(values, returns, offset, min_names, ic, n):  # pragma: no cover
-    n_sessions, n_symbols = values.shape
+def _correlate(scores, returns, min_names, ic, n):  # pragma: no cover
+    n_factors, n_horizons, n_sessions = ic.shape
+    n_symbols = scores[0].shape[1]
     for c in prange(_CHUNKS):
         scratch = new_scratch(n_symbols)
         score = new_ranking(n_symbols)
         among = np.empty(n_symbols, np.uint32)
+        order, doubled = np.empty((n_horizons, n_symbols), np.uint32), np.empty((n_horizons, n_symbols), np.uint32)
+        groups, sizes = np.empty((n_horizons, n_symbols + 1), np.uint32), np.empty((n_horizons, 2), np.int64)
         for t in range(c * n_sessions // _CHUNKS, (c + 1) * n_sessions // _CHUNKS):
-            size = rank_row(values[t], score[0], score[1], score[2], scratch)
-            among[:] = 0
-            for h in range(len(returns[0])):
-                ranking = (returns[0][h, t], returns[1][h, t], returns[2][h, t])
-                sizes = (returns[3][h, t, 0], returns[3][h, t, 1])
-                common = _both_known(score[1], ranking[1])
-                n[h, offset + t] = common
-                enough = common >= max(min_names, 2)
-                ic[h, offset + t] = _correlation(score, size, ranking, sizes, common, among) if enough else np.nan
+            for h in range(n_horizons):
+                sizes[h, 0], sizes[h, 1] = rank_row(returns[h][t], order[h], doubled[h], groups[h], scratch)
+            for f in range(n_factors):
+                size = rank_row(scores[f][t], score[0], score[1], score[2], scratch)
+                among[:] = 0
+                for h in range(n_horizons):
+                    common = _both_known(score[1], doubled[h])
+                    n[f, h, t] = common
+                    if common >= max(min_names, 2):
+                        ic[f, h, t] = _correlation(
+                            score, size, (order[h], doubled[h], groups[h]), (sizes[h, 0], sizes[h, 1]), common, among
+                        )
 
 
 @njit(cache=True, error_model="numpy")

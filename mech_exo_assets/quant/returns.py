@@ -15,7 +15,7 @@ from mech_exo_assets.quant.rolling.lags import change
 def simple_returns(index: Matrix) -> Matrix:
     """Return of each session over the one before.
 
-    r[t, i] = P[t, i] / P[t-1, i] − 1.
+    r[t, i] = P[t, i] / P[t-1, i] - 1.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def simple_returns(index: Matrix) -> Matrix:
 def forward_returns(index: Matrix, *, horizon: int, execution_lag: int) -> Matrix:
     """Return that a score of each session could earn, from its execution on.
 
-    f[t, i] = P[t + lag + h, i] / P[t + lag, i] − 1.
+    f[t, i] = P[t + lag + h, i] / P[t + lag, i] - 1.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Regenerates `frozen/alphalens_ic.csv.gz`: what alphalens makes of three scores on the sample prices.
 
-    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_frozen.py .venv/lib/python3*/site-packages/skfolio/datasets/data/sp500_dataset.csv.gz
+    SAMPLE=.venv/lib/python3*/site-packages/skfolio/datasets/data/sp500_dataset.csv.gz
+    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_frozen.py $SAMPLE
 
 Runs with the interpreter of `.venv-peers`. The test of conformance imports `sample` and `scores` from here, so that both sides rank the
 same numbers.
@@ -43,11 +44,8 @@ def main(path):
     from alphalens_ic import alphalens_ic
 
     sessions, prices = sample(path)
-    columns = {
-        f"{name}:{horizon}": alphalens_ic(sessions, prices, score, horizon)
-        for name, score in scores(prices).items()
-        for horizon in HORIZONS
-    }
+    by_pair = {(name, horizon): score for name, score in scores(prices).items() for horizon in HORIZONS}
+    columns = {f"{name}:{horizon}": alphalens_ic(sessions, prices, score, horizon) for (name, horizon), score in by_pair.items()}
     table = pd.DataFrame(columns, index=pd.Index(sessions, name="date"))
     text = f"# alphalens-reloaded {alphalens.__version__}\n" + table.to_csv(float_format="%.17g")
     FROZEN.write_bytes(gzip.compress(text.encode(), mtime=0))

@@ -23,7 +23,8 @@ TOLERANCE = 1e-12
 
 def sample_prices():
     spec = find_spec("skfolio")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return alphalens_frozen.sample(Path(spec.origin).parent / "datasets" / "data" / "sp500_dataset.csv.gz")
 
 

@@ -5,9 +5,9 @@ import datetime as dt
 import dagster as dg
 import pytest
 
+from mech_exo_assets.definitions import defs
 from mech_exo_assets.defs.partitions import YEARS
 from mech_exo_assets.defs.schedules import daily_refresh
-from mech_exo_assets.definitions import defs
 
 THIS_YEAR = YEARS.get_last_partition_key()
 LAST_YEAR = str(int(THIS_YEAR) - 1)

@@ -133,7 +133,7 @@ def test_critical_values_agree_with_the_published_cubics(level, b):
 
 @pytest.mark.parametrize(("level", "squared"), [(0.10, 28.31), (0.05, 45.40), (0.025, 66.13), (0.01, 99.44)])
 def test_critical_values_at_full_bandwidth_agree_with_lobatos_table(level, squared):
-    """Lobato (2001), table 1, simulated; his variance is half of Bartlett's at b = 1. Tolerance: what a table of simulations is good for."""
+    """Lobato (2001), table 1, simulated; his variance is half of Bartlett's at b = 1. Tolerance: that of simulation."""
     assert 2 * critical_value(level, b=1.0) ** 2 == pytest.approx(squared, rel=0.01)
 
 

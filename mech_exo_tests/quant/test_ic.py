@@ -89,12 +89,15 @@ def test_a_session_is_the_same_to_the_last_bit_whatever_other_sessions_there_are
     np.testing.assert_array_equal(information_coefficient(scores[::7], returns[::7]), whole[::7])
 
 
-def test_blocks_of_sessions_do_not_show(monkeypatch):
-    scores, returns = [matrix(300, seed=s) for s in range(3)], [matrix(300, seed=s) for s in (10, 11)]
-    whole = information_coefficients(scores, returns)
-    monkeypatch.setattr(ic_module, "_BLOCK", 1)
-    for blocked, expected in zip(information_coefficients(scores, returns), whole, strict=True):
-        np.testing.assert_array_equal(blocked, expected)
+def test_more_factors_and_horizons_than_fit_one_call_are_all_there():
+    many = ic_module._BATCH + 3
+    scores, returns = [matrix(12, seed=s) for s in range(many)], [matrix(12, seed=100 + s) for s in range(many)]
+    ic, n = information_coefficients(scores, returns)
+    for f, h in ((0, 0), (many - 1, 0), (0, many - 1), (many - 1, many - 1)):
+        alone, names = information_coefficients([scores[f]], [returns[h]])
+        np.testing.assert_array_equal(ic[f, h], alone[0, 0])
+        np.testing.assert_array_equal(n[f, h], names[0, 0])
+    assert not np.isnan(ic).any()
 
 
 def test_the_number_of_threads_changes_not_one_bit():

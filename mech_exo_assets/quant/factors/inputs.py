@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,6 +22,12 @@ MINIMUM_OBSERVED = 0.8
 """Share of a window's sessions that must be known; with fewer, a factor is unknown."""
 
 
+class _Shape(TypedDict):
+    window: int
+    min_count: int
+    year_starts: Index
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The last `sessions` sessions of every name, the current one included; see `quant.rolling` for the statistics."""
@@ -30,7 +37,7 @@ class Window:
     observed: float = MINIMUM_OBSERVED
 
     @property
-    def _shape(self) -> dict[str, object]:
+    def _shape(self) -> _Shape:
         return {"window": self.sessions, "min_count": math.ceil(self.observed * self.sessions), "year_starts": self.year_starts}
 
     def mean(self, values: Matrix) -> Matrix:
@@ -116,7 +123,7 @@ class FactorPanel:
     def restricted(self, inputs: Iterable[str]) -> FactorPanel:
         """The same panel and intermediates, with just these fields allowed."""
         view = copy.copy(self)
-        view._inputs = frozenset(inputs)
+        view._inputs = frozenset(inputs)  # noqa: SLF001 - a copy of its own
         return view
 
     def __getitem__(self, name: str) -> Matrix:
@@ -128,7 +135,9 @@ class FactorPanel:
             If the factor did not declare it, or the panel does not have it.
         """
         if name not in self._inputs:
-            raise LookupError(f"'{name}' is read but not declared; add it to the factor's inputs (declared: {', '.join(sorted(self._inputs))})")
+            raise LookupError(
+                f"'{name}' is read but not declared; add it to the factor's inputs (declared: {', '.join(sorted(self._inputs))})"
+            )
         matrix = self._panel[name]
         if name not in self._shared:
             self._shared[name] = prepared(matrix[:, self._symbols])

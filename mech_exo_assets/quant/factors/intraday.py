@@ -19,7 +19,7 @@ from mech_exo_assets.quant.panel import Matrix
     source="Aboody, Even-Tov, Lehavy and Trueman (2018)",
 )
 def overnight_return(panel: FactorPanel) -> Matrix:
-    """mean₂₁((1 + r) · O / C − 1)."""
+    """mean₂₁((1 + r) · O / C - 1)."""
     overnight = panel["open"] / panel["close"]
     overnight *= 1.0 + panel.returns
     overnight -= 1.0
@@ -35,7 +35,7 @@ def overnight_return(panel: FactorPanel) -> Matrix:
     source="Lou, Polk and Skouras (2019)",
 )
 def intraday_return(panel: FactorPanel) -> Matrix:
-    """mean₂₁(C / O − 1)."""
+    """mean₂₁(C / O - 1)."""
     intraday = panel["close"] / panel["open"]
     intraday -= 1.0
     return panel.window(21).mean(intraday)

@@ -29,7 +29,7 @@ def fundamentals_as_of(frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np
 
 
 def features_as_of(frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_]) -> dict[str, Matrix]:
-    """Each feature of `market/features` as last known at the close of each session, for at most `FEATURE_CARRY_SESSIONS`; as `feature/NAME`.
+    """Each feature as last known at the close of each session, for at most `FEATURE_CARRY_SESSIONS`; by `feature/NAME`.
 
     Notes
     -----

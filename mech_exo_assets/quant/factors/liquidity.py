@@ -21,7 +21,7 @@ from mech_exo_assets.quant.panel import Matrix
     source="Amihud (2002)",
 )
 def amihud(panel: FactorPanel) -> Matrix:
-    """ln mean₂₅₂(|r| / (C · V)), over the sessions with trading."""
+    """ln(mean₂₅₂(|r| / (C · V))), over the sessions with trading."""
     impact = np.abs(panel.returns)
     impact /= panel.dollar_volume
     mean = panel.window(252).mean(impact)
@@ -50,7 +50,7 @@ def dollar_volume(panel: FactorPanel) -> Matrix:
     source="Gervais, Kaniel and Mingelgrin (2001)",
 )
 def abnormal_volume(panel: FactorPanel) -> Matrix:
-    """(x − mean₆₃(x)) / σ₆₃(x), x = ln(C · V)."""
+    """(x - mean₆₃(x)) / σ₆₃(x), x = ln(C · V)."""
     quarter = panel.window(63)
     surprise = panel.log_dollar_volume - quarter.mean(panel.log_dollar_volume)
     surprise /= quarter.standard_deviation(panel.log_dollar_volume)
@@ -66,7 +66,7 @@ def abnormal_volume(panel: FactorPanel) -> Matrix:
     source="Haugen and Baker (1996)",
 )
 def volume_trend(panel: FactorPanel) -> Matrix:
-    """mean₂₁(x) − mean₂₅₂(x), x = ln(C · V)."""
+    """mean₂₁(x) - mean₂₅₂(x), x = ln(C · V)."""
     trend = panel.window(21).mean(panel.log_dollar_volume)
     trend -= panel.window(252).mean(panel.log_dollar_volume)
     return trend

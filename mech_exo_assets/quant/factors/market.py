@@ -37,7 +37,7 @@ def beta(panel: FactorPanel) -> Matrix:
     source="Ang, Chen and Xing (2006)",
 )
 def downside_beta(panel: FactorPanel) -> Matrix:
-    """cov(r, m) / var(m) over the sessions t−251 … t with m < 0, of which at least 51 must be known."""
+    """cov(r, m) / var(m) over the sessions t-251 … t with m < 0, of which at least 51 must be known."""
     falls = np.where(panel.market < 0.0, panel.market, np.nan)
     return panel.window(252, observed=_OBSERVED_OF_FALLS).slope(panel.returns, falls)
 
@@ -51,5 +51,5 @@ def downside_beta(panel: FactorPanel) -> Matrix:
     source="Harvey and Siddique (2000)",
 )
 def coskewness(panel: FactorPanel) -> Matrix:
-    """E[ε (m−m̄)²] / (√E[ε²] E[(m−m̄)²]) over 252 sessions, r = a + b m + ε."""
+    """E[ε (m-m̄)²] / (√E[ε²] E[(m-m̄)²]) over 252 sessions, r = a + b m + ε."""
     return panel.window(252).coskewness(panel.returns, panel.market)

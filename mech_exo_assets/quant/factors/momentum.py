@@ -25,7 +25,7 @@ _SKIPPED = 21
     source="Jegadeesh and Titman (1993)",
 )
 def momentum_12_1(panel: FactorPanel) -> Matrix:
-    """P[t−21] / P[t−252] − 1."""
+    """P[t-21] / P[t-252] - 1."""
     return panel.change(since=252, until=_SKIPPED)
 
 
@@ -38,7 +38,7 @@ def momentum_12_1(panel: FactorPanel) -> Matrix:
     source="Jegadeesh and Titman (1993)",
 )
 def momentum_6_1(panel: FactorPanel) -> Matrix:
-    """P[t−21] / P[t−126] − 1."""
+    """P[t-21] / P[t-126] - 1."""
     return panel.change(since=126, until=_SKIPPED)
 
 
@@ -51,7 +51,7 @@ def momentum_6_1(panel: FactorPanel) -> Matrix:
     source="Jegadeesh and Titman (1993)",
 )
 def momentum_3_1(panel: FactorPanel) -> Matrix:
-    """P[t−21] / P[t−63] − 1."""
+    """P[t-21] / P[t-63] - 1."""
     return panel.change(since=63, until=_SKIPPED)
 
 
@@ -64,7 +64,7 @@ def momentum_3_1(panel: FactorPanel) -> Matrix:
     source="Novy-Marx (2012)",
 )
 def intermediate_momentum(panel: FactorPanel) -> Matrix:
-    """P[t−126] / P[t−252] − 1."""
+    """P[t-126] / P[t-252] - 1."""
     return panel.change(since=252, until=126)
 
 
@@ -77,7 +77,7 @@ def intermediate_momentum(panel: FactorPanel) -> Matrix:
     source="Rachev, Jašić, Stoyanov and Fabozzi (2007)",
 )
 def risk_adjusted_momentum(panel: FactorPanel) -> Matrix:
-    """(P[t−21] / P[t−252] − 1) / σ₂₅₂(r)."""
+    """(P[t-21] / P[t-252] - 1) / σ₂₅₂(r)."""
     momentum = panel.change(since=252, until=_SKIPPED)
     momentum /= panel.window(252).standard_deviation(panel.returns)
     return momentum
@@ -92,7 +92,7 @@ def risk_adjusted_momentum(panel: FactorPanel) -> Matrix:
     source="Blitz, Huij and Martens (2011)",
 )
 def residual_momentum(panel: FactorPanel) -> Matrix:
-    """(r̄ − β₂₅₂ m̄) / σ₂₅₂(ε), means over the sessions t−251 … t−21."""
+    """(r̄ - β₂₅₂ m̄) / σ₂₅₂(ε), means over the sessions t-251 … t-21."""
     earlier = panel.window(252 - _SKIPPED)
     of_market = earlier.mean(panel.market[:, None])
     year = panel.window(252)
@@ -111,7 +111,7 @@ def residual_momentum(panel: FactorPanel) -> Matrix:
     source="Da, Gurun and Warachka (2014)",
 )
 def information_discreteness(panel: FactorPanel) -> Matrix:
-    """−sign(P[t−21]/P[t−252] − 1) · mean of sign(r) over the sessions t−251 … t−21."""
+    """-sign(P[t-21]/P[t-252] - 1) · mean of sign(r) over the sessions t-251 … t-21."""
     direction = np.sign(panel.change(since=252, until=_SKIPPED))
     direction *= -lagged(panel.window(252 - _SKIPPED).mean(np.sign(panel.returns)), _SKIPPED)
     return direction
@@ -126,7 +126,7 @@ def information_discreteness(panel: FactorPanel) -> Matrix:
     source="George and Hwang (2004)",
 )
 def high_52_week(panel: FactorPanel) -> Matrix:
-    """P[t] / max(P[t−251 … t])."""
+    """P[t] / max(P[t-251 … t])."""
     return panel.index / panel.window(252).maximum(panel.index)
 
 
@@ -139,5 +139,5 @@ def high_52_week(panel: FactorPanel) -> Matrix:
     source="Bhootra and Hur (2013)",
 )
 def sessions_since_high(panel: FactorPanel) -> Matrix:
-    """t − the latest session of max(P[t−251 … t])."""
+    """Sessions from the latest max(P[t-251 … t]) to t."""
     return panel.window(252).sessions_since_maximum(panel.index)

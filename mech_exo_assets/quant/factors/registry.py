@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 import numpy as np
 from numba import njit, prange
@@ -23,8 +23,10 @@ from mech_exo_assets.quant.panel import Matrix, Panel
 from mech_exo_assets.quant.returns import market_return, simple_returns
 from mech_exo_assets.quant.rolling.blocks import prepared
 
-_SYMBOLS_AT_A_TIME = 512
-
+_SYMBOLS_AT_A_TIME = 256
+# glibc gives a freed block back to the system, and pays for fresh pages at the next one, unless it has seen a block of this size (32 MB, as
+# numbers of 8 bytes) come and go. It is never touched, and costs nothing.
+_KEPT_BY_MALLOC = 4_000_000
 
 
 @cache
@@ -38,13 +40,21 @@ def registry() -> Mapping[str, Factor]:
     ValueError
         If two functions have the same name.
     """
+    names = sorted(module.name for module in pkgutil.iter_modules(_folders(), f"{__package__}."))
+    return MappingProxyType(_from_modules(importlib.import_module(name) for name in names))
+
+
+def _folders() -> list[str]:
+    return [str(Path(__file__).parent)]
+
+
+def _from_modules(modules: Iterable[ModuleType]) -> dict[str, Factor]:
     found: dict[str, Factor] = {}
-    folder = Path(__file__).parent
-    for module_name in sorted(module.name for module in pkgutil.iter_modules([str(folder)], f"{__package__}.")):
-        for value in vars(importlib.import_module(module_name)).values():
+    for module in modules:
+        for value in vars(module).values():
             if isinstance(value, Factor) and found.setdefault(value.name, value) is not value:
-                raise ValueError(f"{module_name}: there are two factors with the name '{value.name}'; rename one")
-    return MappingProxyType(dict(sorted(found.items())))
+                raise ValueError(f"{module.__name__}: there are two factors with the name '{value.name}'; rename one")
+    return dict(sorted(found.items()))
 
 
 def longest_lookback() -> int:
@@ -115,20 +125,22 @@ def available(fields: Collection[str], exclude: Collection[str] = ()) -> tuple[l
     return there, reasons
 
 
-def compute(panel: Panel, factors: Iterable[Factor], *, out: Mapping[str, Matrix] | None = None) -> dict[str, Matrix]:
-    """Raw exposures to each factor, in every session of the panel.
+def compute(panel: Panel, factors: Iterable[Factor], *, since: int = 0, out: Mapping[str, Matrix] | None = None) -> dict[str, Matrix]:
+    """Raw exposures to each factor, from a session of the panel on.
 
     Parameters
     ----------
     panel : Panel
         With the inputs of all the factors, and `longest_lookback()` sessions before those that are wanted.
     factors : iterable of Factor
-    out : mapping of str to ndarray of shape (n_sessions, n_symbols), optional
+    since : int
+        Position of the first session that is returned; those before it are history. By default all are returned.
+    out : mapping of str to ndarray of shape (n_sessions - since, n_symbols), optional
         C-contiguous matrices to write the factors' exposures into: memory that was used before costs much less than fresh memory.
 
     Returns
     -------
-    dict of str to ndarray of shape (n_sessions, n_symbols)
+    dict of str to ndarray of shape (n_sessions - since, n_symbols)
         Finite or NaN. NaN where the name has no price in that session (it cannot be traded), where its data do not suffice, and where
         the formula has no finite value (a division by zero).
 
@@ -140,10 +152,12 @@ def compute(panel: Panel, factors: Iterable[Factor], *, out: Mapping[str, Matrix
         If a factor reads what it did not declare.
     """
     wanted = list(factors)
-    n_symbols = len(panel.symbols)
-    exposures = {one.name: np.empty(panel.shape) if out is None else out[one.name] for one in wanted}
+    n_sessions, n_symbols = panel.shape
+    shape = (n_sessions - since, n_symbols)
+    exposures = {one.name: np.empty(shape) if out is None else out[one.name] for one in wanted}
     market = cache(lambda: market_return(simple_returns(panel["total_return_index"])))
-    # Some symbols at a time, so that intermediates stay small enough to be reused by all factors before they leave the cache.
+    np.empty(_KEPT_BY_MALLOC)
+    # Some symbols at a time, so that intermediates stay small: near the core, and in memory that the next ones use again.
     for first in range(0, n_symbols, _SYMBOLS_AT_A_TIME):
         symbols = slice(first, min(first + _SYMBOLS_AT_A_TIME, n_symbols))
         shared = FactorPanel(panel, symbols, market)
@@ -151,17 +165,17 @@ def compute(panel: Panel, factors: Iterable[Factor], *, out: Mapping[str, Matrix
         for one in wanted:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite becomes unknown below
                 raw = prepared(one(shared.restricted(one.inputs)))
-            if raw.shape != (len(panel.sessions), symbols.stop - first):
+            if raw.shape != (n_sessions, symbols.stop - first):
                 raise ValueError(f"factor {one.name} returned shape {raw.shape}, not that of its inputs")
-            _put_known(raw, raw if priced is None else priced, first, exposures[one.name])
+            _put_known(raw, raw if priced is None else priced, since, first, exposures[one.name])
     return exposures
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _put_known(raw, priced, first, out):  # pragma: no cover
+def _put_known(raw, priced, since, first, out):  # pragma: no cover
     width = raw.shape[1]
-    for t in prange(len(raw)):
-        row, price, target = raw[t], priced[t], out[t, first : first + width]
+    for t in prange(len(out)):
+        row, price, target = raw[since + t], priced[since + t], out[t, first : first + width]
         for j in range(width):
             # x - x is 0 for a number, NaN for both NaN and infinity.
             target[j] = row[j] + (price[j] - price[j]) + (row[j] - row[j])

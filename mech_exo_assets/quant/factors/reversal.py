@@ -19,7 +19,7 @@ from mech_exo_assets.quant.panel import Matrix
     source="Lehmann (1990)",
 )
 def weekly_reversal(panel: FactorPanel) -> Matrix:
-    """P[t] / P[t−5] − 1."""
+    """P[t] / P[t-5] - 1."""
     return panel.change(since=5)
 
 
@@ -32,7 +32,7 @@ def weekly_reversal(panel: FactorPanel) -> Matrix:
     source="Jegadeesh (1990)",
 )
 def short_term_reversal(panel: FactorPanel) -> Matrix:
-    """P[t] / P[t−21] − 1."""
+    """P[t] / P[t-21] - 1."""
     return panel.change(since=21)
 
 
@@ -45,5 +45,5 @@ def short_term_reversal(panel: FactorPanel) -> Matrix:
     source="De Bondt and Thaler (1985)",
 )
 def long_term_reversal(panel: FactorPanel) -> Matrix:
-    """P[t−252] / P[t−756] − 1."""
+    """P[t-252] / P[t-756] - 1."""
     return panel.change(since=756, until=252)

@@ -24,12 +24,10 @@ def sector_codes(sectors: Sequence[str | None]) -> Index:
     return np.array([codes[sector] if sector else NO_SECTOR for sector in sectors], dtype=np.int64)
 
 
-def score(
-    exposures: Matrix, *, sector_codes: Index, orientation: int, winsorise: float, min_sector_names: int, min_names: int
-) -> Matrix:
+def score(exposures: Matrix, *, sector_codes: Index, orientation: int, winsorise: float, min_sector_names: int, min_names: int) -> Matrix:
     """Winsorised, sector-neutral, standardised and oriented exposures, session by session.
 
-    x = exposures clipped at their quantiles q and 1 − q; y = x − mean of x over the name's sector; z = orientation · y / √mean(y²).
+    x = exposures clipped at their quantiles q and 1 - q; y = x - mean of x over the name's sector; z = orientation · y / √mean(y²).
 
     Parameters
     ----------
@@ -114,7 +112,9 @@ def _score(exposures, sectors, orientation, winsorise, min_sector_names, min_nam
         reach = 0.0
         for j in range(n_symbols):
             value = exposures[t, j]
-            row[j] = (low if value < low else high if value > high else value) - origin
+            # Written out, since it says what happens to NaN.
+            clipped = low if value < low else value  # noqa: FURB136
+            row[j] = (high if clipped > high else clipped) - origin  # noqa: FURB136
             reach = max(reach, abs(row[j])) if not np.isnan(value) else reach
         _demean(row, sectors, n_sectors, min_sector_names)
         squares = 0.0

@@ -21,7 +21,7 @@ _YEAR, _MONTH = 252, 21
     source="Heston and Sadka (2008)",
 )
 def annual_seasonality(panel: FactorPanel) -> Matrix:
-    """P[t−231] / P[t−252] − 1."""
+    """P[t-231] / P[t-252] - 1."""
     return panel.change(since=_YEAR, until=_YEAR - _MONTH)
 
 
@@ -34,7 +34,7 @@ def annual_seasonality(panel: FactorPanel) -> Matrix:
     source="Heston and Sadka (2008)",
 )
 def three_year_seasonality(panel: FactorPanel) -> Matrix:
-    """Mean over k = 1, 2, 3 of P[t−252k+21] / P[t−252k] − 1."""
+    """Mean over k = 1, 2, 3 of P[t-252k+21] / P[t-252k] - 1."""
     mean = panel.change(since=_YEAR, until=_YEAR - _MONTH)
     mean += panel.change(since=2 * _YEAR, until=2 * _YEAR - _MONTH)
     mean += panel.change(since=3 * _YEAR, until=3 * _YEAR - _MONTH)

@@ -37,7 +37,7 @@ def downside_volatility(panel: FactorPanel) -> Matrix:
     source="Atilgan, Bali, Demirtas and Gunaydin (2020)",
 )
 def expected_shortfall(panel: FactorPanel) -> Matrix:
-    """Mean of the 12 largest of −r over 252 sessions."""
+    """Mean of the 12 largest of -r over 252 sessions."""
     return panel.window(252).mean_of_largest(-panel.returns, 12)
 
 
@@ -50,7 +50,7 @@ def expected_shortfall(panel: FactorPanel) -> Matrix:
     source="Magdon-Ismail and Atiya (2004)",
 )
 def maximum_drawdown(panel: FactorPanel) -> Matrix:
-    """max of 1 − P[u] / P[s] over t−251 ≤ s ≤ u ≤ t."""
+    """Largest 1 - P[u] / P[s] over t-251 ≤ s ≤ u ≤ t."""
     return panel.window(252).maximum_drawdown(panel.index)
 
 

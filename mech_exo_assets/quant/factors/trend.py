@@ -21,7 +21,7 @@ from mech_exo_assets.quant.panel import Matrix
     source="Brock, Lakonishok and LeBaron (1992)",
 )
 def price_to_average_50(panel: FactorPanel) -> Matrix:
-    """P[t] / mean₅₀(P) − 1."""
+    """P[t] / mean₅₀(P) - 1."""
     ratio = panel.index / panel.window(50).mean(panel.index)
     ratio -= 1.0
     return ratio
@@ -36,7 +36,7 @@ def price_to_average_50(panel: FactorPanel) -> Matrix:
     source="Brock, Lakonishok and LeBaron (1992)",
 )
 def average_50_to_200(panel: FactorPanel) -> Matrix:
-    """mean₅₀(P) / mean₂₀₀(P) − 1."""
+    """mean₅₀(P) / mean₂₀₀(P) - 1."""
     ratio = panel.window(50).mean(panel.index)
     ratio /= panel.window(200).mean(panel.index)
     ratio -= 1.0
@@ -52,7 +52,7 @@ def average_50_to_200(panel: FactorPanel) -> Matrix:
     source="Clenow (2015)",
 )
 def trend_t(panel: FactorPanel) -> Matrix:
-    """t of the slope of ln P on time over 126 sessions (ordinary least squares)."""
+    """Student's t of the slope of ln P on time over 126 sessions (ordinary least squares)."""
     return panel.window(126).slope_t(panel.log_index, panel.session_numbers)
 
 

@@ -26,7 +26,8 @@ def dividend_yield(panel: FactorPanel) -> Matrix:
     An empty dividend counts as none, as sources leave it empty on all other days. Both figures are of one session, so no split moves it.
     A dividend that is wrong in the source stays wrong here: `market/quality` reports it, and winsorising bounds what it does to a score.
     """
-    paid = np.nan_to_num(panel["dividend_amount"], nan=0.0)
+    dividends = panel["dividend_amount"]
+    paid = np.where(np.isnan(dividends), 0.0, dividends)
     paid /= panel["close"]
     annual = panel.window(252).mean(paid)
     annual *= 252.0

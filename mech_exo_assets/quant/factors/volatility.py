@@ -61,7 +61,7 @@ def volatility_252(panel: FactorPanel) -> Matrix:
     source="Ang, Hodrick, Xing and Zhang (2006)",
 )
 def idiosyncratic_volatility(panel: FactorPanel) -> Matrix:
-    """σ₆₃(ε), r = a + b m + ε, n − 2 degrees of freedom."""
+    """σ₆₃(ε), r = a + b m + ε, n - 2 degrees of freedom."""
     return panel.window(63).residual_deviation(panel.returns, panel.market)
 
 
@@ -91,7 +91,7 @@ def parkinson_volatility(panel: FactorPanel) -> Matrix:
     source="Wilder (1978)",
 )
 def average_true_range(panel: FactorPanel) -> Matrix:
-    """mean₂₁((max(H, C′) − min(L, C′)) / C), C′ = C / (1 + r), the previous close in today's units, after splits and dividends."""
+    """mean₂₁((max(H, B) - min(L, B)) / C), B = C / (1 + r) the previous close in today's units, after splits and dividends."""
     previous = 1.0 / (1.0 + panel.returns)
     true_range = np.maximum(panel["high"] / panel["close"], previous)
     true_range -= np.minimum(panel["low"] / panel["close"], previous)

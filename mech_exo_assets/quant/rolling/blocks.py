@@ -29,9 +29,7 @@ def blocks(year_starts: Index, n_sessions: int, window: int) -> Index:
     if not len(year_starts) or year_starts[0] != 0:
         raise ValueError("year_starts must begin with 0; pass Panel.year_starts()")
     ends = np.append(year_starts[1:], n_sessions)
-    pairs = [
-        (start, min(start + window, end)) for first, end in zip(year_starts, ends, strict=True) for start in range(first, end, window)
-    ]
+    pairs = [(start, min(start + window, end)) for first, end in zip(year_starts, ends, strict=True) for start in range(first, end, window)]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

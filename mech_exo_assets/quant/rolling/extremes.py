@@ -3,6 +3,8 @@
 What belongs here: statistics of order. What does not: moments.
 """
 
+# ruff: noqa: FURB136 - comparisons are written out, since they say what happens to NaN: it is never higher, lower or deeper
+
 from __future__ import annotations
 
 import numpy as np
@@ -31,7 +33,7 @@ def sessions_since_maximum(values: Matrix, *, window: int, min_count: int, year_
 
 
 def maximum_drawdown(values: Matrix, *, window: int, min_count: int, year_starts: Index) -> Matrix:
-    """Deepest fall from an earlier peak in each window, max over s ≤ u of 1 − values[u] / values[s].
+    """Deepest fall from an earlier peak in each window, max over s ≤ u of 1 - values[u] / values[s].
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ def _fall_after(row, state):  # pragma: no cover
 def _emit_drawdown(older, newer, min_count, row):  # pragma: no cover
     for j in range(len(row)):
         across = 1.0 - newer[2, j] / older[1, j] if older[0, j] > 0.0 and newer[0, j] > 0.0 else 0.0
-        deepest = max(max(older[3, j], newer[3, j]), across)
+        deepest = max(older[3, j], newer[3, j], across)
         row[j] = deepest if older[0, j] + newer[0, j] >= min_count else np.nan
 
 

@@ -22,14 +22,14 @@ def standard_deviation(values: Matrix, *, window: int, min_count: int, year_star
     """
     values = prepared(values)
     out = np.empty_like(values)
-    _moments(values, blocks(year_starts, len(values), window), window, max(min_count, 2), False, scratch(window, 5), out)
+    _moments(values, blocks(year_starts, len(values), window), window, max(min_count, 2), False, scratch(window, 6), out)
     return out
 
 
 def skewness(values: Matrix, *, window: int, min_count: int, year_starts: Index) -> Matrix:
     """Adjusted Fisher-Pearson skewness of the known values of each window.
 
-    G = √(n(n−1)) / (n−2) · m₃ / m₂^(3/2), m_k the k-th central moment.
+    G = √(n(n-1)) / (n-2) · m₃ / m₂^(3/2), m_k the k-th central moment.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def skewness(values: Matrix, *, window: int, min_count: int, year_starts: Index)
     """
     values = prepared(values)
     out = np.empty_like(values)
-    _moments(values, blocks(year_starts, len(values), window), window, max(min_count, 3), True, scratch(window, 5), out)
+    _moments(values, blocks(year_starts, len(values), window), window, max(min_count, 3), True, scratch(window, 6), out)
     return out
 
 
@@ -56,13 +56,13 @@ def _moments(values, blocks, window, min_count, third, scratch, out):  # pragma:
         high = min(low + TILE, n_symbols)
         reach = min(window - 1, start)
         older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        centre = newer[4]
+        centre, away = newer[4], newer[5]
         older[0], newer[:] = 0.0, 0.0
         anchor(values, start - reach, start, stop, low, high, centre)
         for i in range(1, reach + 1):
-            _add(values[start - i, low:high], centre, older[i - 1], older[i], third)
+            _add(values[start - i, low:high], centre, away, older[i - 1], older[i], third)
         for t in range(start, stop):
-            _add(values[t, low:high], centre, newer, newer, third)
+            _add(values[t, low:high], centre, away, newer, newer, third)
             part = older[min(window - 1 - (t - start), reach)]
             if third:
                 _emit_skewness(part, newer, min_count, out[t, low:high])
@@ -71,18 +71,19 @@ def _moments(values, blocks, window, min_count, third, scratch, out):  # pragma:
 
 
 @njit(cache=True, error_model="numpy")
-def _add(row, centre, sums, new_sums, third):  # pragma: no cover
+def _add(row, centre, away, sums, new_sums, third):  # pragma: no cover
+    # 0: n, 1: Σx, 2: Σx², 3: Σx³, of what a value is away from its anchor.
     for j in range(len(row)):
         new_sums[0, j] = sums[0, j] + (1.0 if row[j] == row[j] else 0.0)
     for j in range(len(row)):
-        new_sums[1, j] = sums[1, j] + (row[j] - centre[j] if row[j] == row[j] else 0.0)
+        away[j] = row[j] - centre[j] if row[j] == row[j] else 0.0
     for j in range(len(row)):
-        d = row[j] - centre[j] if row[j] == row[j] else 0.0
-        new_sums[2, j] = sums[2, j] + d * d
+        new_sums[1, j] = sums[1, j] + away[j]
+    for j in range(len(row)):
+        new_sums[2, j] = sums[2, j] + away[j] * away[j]
     if third:
         for j in range(len(row)):
-            d = row[j] - centre[j] if row[j] == row[j] else 0.0
-            new_sums[3, j] = sums[3, j] + d * d * d
+            new_sums[3, j] = sums[3, j] + away[j] * away[j] * away[j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -90,18 +91,19 @@ def _emit_deviation(older, newer, min_count, row):  # pragma: no cover
     for j in range(len(row)):
         n = older[0, j] + newer[0, j]
         total = older[1, j] + newer[1, j]
-        squares = older[2, j] + newer[2, j] - total * total / n
-        row[j] = np.sqrt(max(squares, 0.0) / (n - 1.0)) if n >= min_count else np.nan
+        squares = n * (older[2, j] + newer[2, j]) - total * total
+        row[j] = np.sqrt(max(squares, 0.0) / (n * (n - 1.0))) if n >= min_count else np.nan
 
 
 @njit(cache=True, error_model="numpy")
 def _emit_skewness(older, newer, min_count, row):  # pragma: no cover
     for j in range(len(row)):
         n = older[0, j] + newer[0, j]
-        mean = (older[1, j] + newer[1, j]) / n
-        raw2 = (older[2, j] + newer[2, j]) / n
+        share = 1.0 / n
+        mean = (older[1, j] + newer[1, j]) * share
+        raw2 = (older[2, j] + newer[2, j]) * share
         m2 = raw2 - mean * mean
-        m3 = (older[3, j] + newer[3, j]) / n - 3.0 * mean * raw2 + 2.0 * mean * mean * mean
+        m3 = (older[3, j] + newer[3, j]) * share - 3.0 * mean * raw2 + 2.0 * mean * mean * mean
         # Below rounding of the raw moment the window is a constant (seen from an anchor that is unlike it).
         dispersed = n >= min_count and m2 > 1e-14 * raw2
-        row[j] = np.sqrt(n * (n - 1.0)) / (n - 2.0) * m3 / (m2 * np.sqrt(m2)) if dispersed else np.nan
+        row[j] = m3 / (m2 * (n - 2.0)) * np.sqrt(n * (n - 1.0) / m2) if dispersed else np.nan

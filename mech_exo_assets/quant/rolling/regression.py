@@ -19,7 +19,7 @@ _ROUNDING = 1e-13
 def slope(values: Matrix, on: Vector, *, window: int, min_count: int, year_starts: Index) -> Matrix:
     """Slope of the least-squares line of `values` on the vector `on`.
 
-    b = Σ(x−x̄)(m−m̄) / Σ(m−m̄)², over the sessions of the window where both x and m are known.
+    b = Σ(x-x̄)(m-m̄) / Σ(m-m̄)², over the sessions of the window where both x and m are known.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def residual_deviation(values: Matrix, on: Vector, *, window: int, min_count: in
 
 
 def slope_t(values: Matrix, on: Vector, *, window: int, min_count: int, year_starts: Index) -> Matrix:
-    """Slope over its standard error, t = b √Σ(m−m̄)² / s with s the `residual_deviation`; NaN for a perfect fit."""
+    """Slope over its standard error, t = b √Σ(m-m̄)² / s with s the `residual_deviation`; NaN for a perfect fit."""
     return _of_regression(values, on, _SLOPE_T, window=window, min_count=min_count, year_starts=year_starts)
 
 
 def coskewness(values: Matrix, on: Vector, *, window: int, min_count: int, year_starts: Index) -> Matrix:
-    """Standardised coskewness of the residuals with the vector, E[ε (m−m̄)²] / (√E[ε²] E[(m−m̄)²]); NaN for a perfect fit.
+    """Standardised coskewness of the residuals with the vector, E[ε (m-m̄)²] / (√E[ε²] E[(m-m̄)²]); NaN for a perfect fit.
 
     Notes
     -----
@@ -193,20 +193,20 @@ def _add_pair(row, other, centre, other_centre, sums, new_sums):  # pragma: no c
     # 0: n, 1: Σx, 2: Σx², 3: Σy, 4: Σy², 5: Σxy. An unknown makes the sum of both NaN, and so neither counts.
     for j in range(len(row)):
         both = row[j] + other[j]
-        new_sums[0, j] = sums[0, j] + (1.0 if both == both else 0.0)
+        new_sums[0, j] = sums[0, j] + (0.0 if np.isnan(both) else 1.0)
     for j in range(len(row)):
         both = row[j] + other[j]
-        d = row[j] - centre[j] if both == both else 0.0
+        d = 0.0 if np.isnan(both) else row[j] - centre[j]
         new_sums[1, j] = sums[1, j] + d
         new_sums[2, j] = sums[2, j] + d * d
     for j in range(len(row)):
         both = row[j] + other[j]
-        d = other[j] - other_centre[j] if both == both else 0.0
+        d = 0.0 if np.isnan(both) else other[j] - other_centre[j]
         new_sums[3, j] = sums[3, j] + d
         new_sums[4, j] = sums[4, j] + d * d
     for j in range(len(row)):
         product = (row[j] - centre[j]) * (other[j] - other_centre[j])
-        new_sums[5, j] = sums[5, j] + (product if product == product else 0.0)
+        new_sums[5, j] = sums[5, j] + (0.0 if np.isnan(product) else product)
 
 
 @njit(cache=True, error_model="numpy")

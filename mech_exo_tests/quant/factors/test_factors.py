@@ -55,7 +55,9 @@ def test_nothing_after_a_session_moves_its_exposures(one, t):
 def test_a_figure_depends_on_no_session_before_its_lookback(one):
     t = N_SESSIONS - 1
     before = t - one.lookback
-    fields = {name: np.vstack([random_panel(N_SESSIONS, seed=5)[name][:before], matrix[before:]]) for name, matrix in panel().fields.items()}
+    fields = {
+        name: np.vstack([random_panel(N_SESSIONS, seed=5)[name][:before], matrix[before:]]) for name, matrix in panel().fields.items()
+    }
     np.testing.assert_array_equal(of(Panel(panel().sessions, panel().symbols, fields), one)[t], exposures()[one.name][t])
 
 

@@ -1,0 +1,49 @@
+"""Compile every kernel once, during set-up: `python -m mech_exo_assets.quant.warm_up`.
+
+What belongs here: calling each kernel on a small market, so that the compiled code is in numba's cache when a person needs it. What does
+not: anything that is computed for a person.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from mech_exo_assets.quant import backtest, ic, returns
+from mech_exo_assets.quant.factors import available, compute
+from mech_exo_assets.quant.factors.known import features_as_of
+from mech_exo_assets.quant.factors.scoring import score_all
+from mech_exo_assets.quant.panel import Panel
+from mech_exo_assets.quant.prices import total_return_index
+from mech_exo_assets.quant.simulator import simulate
+
+
+def warm_up() -> None:
+    """Run the numerical chain on a dozen simulated names."""
+    market = simulate(names=12, sessions=300)
+    prices = total_return_index(market.prices)
+    panel = Panel.from_frame(prices, [name for name in prices.columns if name not in ("date", "symbol")])
+    features = features_as_of(market.features, panel.sessions, panel.symbols)
+    panel = Panel(panel.sessions, panel.symbols, {**panel.fields, **features})
+    factors, _ = available(panel.fields)
+    exposures = compute(panel, factors)
+    scores = score_all(
+        exposures,
+        {factor.name: factor.orientation for factor in factors},
+        sector_codes=np.zeros(len(panel.symbols), dtype=np.int64),
+        winsorise=0.01,
+        min_sector_names=3,
+        min_names=10,
+    )
+    forward = returns.forward_returns(panel["total_return_index"], horizon=1, execution_lag=1)
+    ic.ic_table(scores, {1: forward}, panel.sessions, min_names=10)
+    targets = np.full(panel.shape, 1 / panel.shape[1])
+    backtest.run(targets, panel["total_return_index"], panel.sessions, execution_lag=1, cost_rate=0.001, initial_nav=1.0)
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    warm_up()
+    sys.stdout.write(f"Numerical kernels are compiled ({time.perf_counter() - started:.0f} s).\n")

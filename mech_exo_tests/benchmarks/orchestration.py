@@ -1,0 +1,132 @@
+"""What Dagster and storage add to the pure functions: `python -m mech_exo_tests.benchmarks.orchestration [SOURCE]`.
+
+Three ways through the same chain in one process, after one warm-up: the functions of `quant` on frames in memory; the same with every
+table written to and read from the lake, and the mart; and the whole through Dagster.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from mech_exo_assets.definitions import build_definitions
+from mech_exo_assets.defs.jobs import year_range_tags
+from mech_exo_assets.defs.partitions import LOOKBACK_YEARS, SHORTEST_YEAR
+from mech_exo_assets.quant import backtest, calendar, composite, costs, decay, forward_returns, ic, performance, portfolio, prices, quality
+from mech_exo_assets.quant.factors.tables import exposure_table, score_table
+from mech_exo_assets.quant.panel import Panel
+from mech_exo_assets.schemas import TABLES, factor_columns
+from mech_exo_assets.settings import Settings, Strategy, load_strategy
+from mech_exo_assets.sources.protocol import MarketData
+from mech_exo_assets.sources.uri import open_source
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.mart import Mart, update
+
+ROUNDS = 3
+Keep = Callable[[str, pl.DataFrame], pl.DataFrame]
+
+
+def chain(data: MarketData, strategy: Strategy, keep: Keep) -> None:
+    """The whole chain; `keep` is given each table and gives back what the next stage reads."""
+    axis = calendar.sessions(data.prices["date"].min(), data.prices["date"].max(), calendar=strategy.calendar)
+    market = keep("market/prices", prices.total_return_index(prices.on_sessions(data.prices, axis)))
+    years = (market["date"].min().year, market["date"].max().year)
+    universe = keep("market/universe", data.universe)
+    fundamentals, features = keep("market/fundamentals", data.fundamentals), keep("market/features", data.features)
+    keep("market/quality", quality.findings(data.prices, axis, **strategy.quality.model_dump()))
+    index = Panel.from_frame(market, ["total_return_index"])
+    returns = keep(
+        "market/forward_returns",
+        forward_returns.forward_return_table(index, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years),
+    )
+    exposed = exposure_table(
+        market, fundamentals, features, years=years, exclude=strategy.factors.exclude, longest_history=LOOKBACK_YEARS * SHORTEST_YEAR
+    )
+    exposures = keep("factors/exposures", exposed.table)
+    scores = keep("factors/scores", score_table(exposures, universe, **strategy.scores.model_dump()))
+    panel = Panel.from_frame(scores, factor_columns(scores.columns))
+    forward = forward_returns.forward_return_matrices(returns, sessions=panel.sessions, symbols=panel.symbols)
+    coefficients = keep("decay/ic", ic.ic_table(panel.fields, forward, panel.sessions, min_names=strategy.ic.min_names))
+    keep("decay/statistics", decay.statistics(coefficients))
+    weights = composite.factor_weights(strategy.composite.weights, factor_columns(scores.columns))
+    joined = composite.composite_score(panel, weights, min_coverage=strategy.composite.min_coverage)
+    ranked = keep("strategy/composite", composite.composite_table(joined, panel))
+    chosen = strategy.construction
+    targets = portfolio.target_table(Panel.from_frame(ranked, ["score"]), kind=chosen.kind, gross=chosen.gross, quantile=chosen.quantile)
+    targets = keep("strategy/targets", targets)
+    wanted = Panel.from_frame(targets, ["weight"], sessions=index.sessions, symbols=index.symbols)
+    result = backtest.run(
+        wanted.observed("weight"),
+        index["total_return_index"],
+        index.sessions,
+        execution_lag=strategy.execution_lag,
+        cost_rate=costs.linear_cost_rate(commission_bps=strategy.costs.commission_bps, half_spread_bps=strategy.costs.half_spread_bps),
+        initial_nav=strategy.backtest.initial_nav,
+    )
+    performance.performance(result.net_return, result.sessions)
+    keep("strategy/backtest", result.to_frame())
+
+
+def in_memory(data: MarketData, strategy: Strategy) -> None:
+    """The pure functions alone."""
+    chain(data, strategy, lambda _, table: table)
+
+
+def with_storage(data: MarketData, strategy: Strategy) -> None:
+    """The same, each table through the lake, and the mart at the end."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(Path(folder) / "lake")
+        years = range(data.prices["date"].min().year, data.prices["date"].max().year + 1)
+
+        def through_the_lake(key: str, table: pl.DataFrame) -> pl.DataFrame:
+            lake.write(TABLES[key], table, years=years if TABLES[key].time_column else None)
+            return lake.read(key)
+
+        chain(data, strategy, through_the_lake)
+        with Mart(Path(folder) / "mart.duckdb").staged() as path, duckdb.connect(str(path)) as connection:
+            update(connection, lake)
+
+
+def through_dagster(data: MarketData, source: str) -> None:
+    """The job `refresh`, with its events in SQLite files, its checks, metadata and pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "dagster").mkdir()
+        definitions = build_definitions(Settings(home=Path(folder), source=source))
+        tags = year_range_tags(data.prices["date"].min().year, data.prices["date"].max().year, rebuild=True)
+        with dg.DagsterInstance.local_temp(str(Path(folder) / "dagster")) as instance:
+            assert definitions.resolve_job_def("refresh").execute_in_process(instance=instance, tags=tags).success
+
+
+def main() -> None:
+    """Print the three times, as medians, and what each layer adds."""
+    source = sys.argv[1] if len(sys.argv) > 1 else "sample"
+    data, strategy = open_source(source).load(), load_strategy()
+    ways = {
+        "pure functions in memory": lambda: in_memory(data, strategy),
+        "the same through lake and mart": lambda: with_storage(data, strategy),
+        "through Dagster": lambda: through_dagster(data, source),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for repetition in range(ROUNDS + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if repetition:
+                seconds[name].append(time.perf_counter() - started)
+    pure, stored, whole = (statistics.median(seconds[name]) for name in ways)
+    print(f"{source}: {len(data.prices):,} prices, medians of {ROUNDS} rounds")
+    print(f"  pure functions in memory        {pure:7.2f} s")
+    print(f"  the same through lake and mart  {stored:7.2f} s   storage adds {stored - pure:.2f} s")
+    print(f"  through Dagster                 {whole:7.2f} s   Dagster adds {whole - stored:.2f} s, {whole / stored - 1:.0%} of the above")
+    print(f"  Dagster and storage together are {1 - pure / whole:.0%} of the whole")
+
+
+if __name__ == "__main__":
+    main()
