@@ -6,7 +6,7 @@ What belongs here: what a return is. What does not: what is done with it, and re
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Matrix, Vector
 from mech_exo_assets.quant.rolling.lags import change
@@ -83,9 +83,9 @@ def market_return(returns: Matrix) -> Vector:
     return out
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _row_means(values, out):  # pragma: no cover
-    for t in prange(len(values)):
+    for t in range(len(values)):
         total, n = 0.0, 0
         for value in values[t]:
             if not np.isnan(value):

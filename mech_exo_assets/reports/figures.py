@@ -81,7 +81,7 @@ def equity_and_drawdown(backtest: pl.DataFrame) -> str:
     above.yaxis.set_minor_formatter(lambda value, _: f"{value:g}")
     above.tick_params(axis="y", which="minor", labelsize=7)
     above.set_ylabel("growth of 1 (log scale)")
-    above.legend(loc="upper left", frameon=False, fontsize=8)
+    above.legend(loc="best", frameon=False, fontsize=8)
     below.fill_between(dates, 100 * drawdown, 0, color=_LOSS, alpha=0.6, linewidth=0)
     below.set_ylabel("drawdown (%)")
     below.set_xlabel("session")

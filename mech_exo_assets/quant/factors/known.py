@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.panel import Dates, Index, Matrix
@@ -90,11 +90,11 @@ def _as_of_by_name(
     return {str(name): as_of(part, sessions, symbols, carry=carry, carry_unit=carry_unit) for (name,), part in sorted(parts.items())}
 
 
-@njit(parallel=True, cache=True)
+@njit(nogil=True, cache=True)
 def _carry(values: Matrix, since: Index, clock: Index, limit: int) -> None:  # pragma: no cover
     n_sessions, n_symbols = values.shape
-    for j in prange(n_symbols):
-        for t in range(n_sessions):
+    for t in range(n_sessions):
+        for j in range(n_symbols):
             if np.isnan(values[t, j]) and t > 0 and not np.isnan(values[t - 1, j]):
                 values[t, j], since[t, j] = values[t - 1, j], since[t - 1, j]
             if clock[t] - since[t, j] > limit:

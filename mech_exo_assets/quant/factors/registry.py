@@ -6,6 +6,7 @@ What belongs here: finding and running factors. What does not: a factor; how exp
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -13,16 +14,18 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.factors.declaration import Factor
 from mech_exo_assets.quant.factors.inputs import FactorPanel
 from mech_exo_assets.quant.factors.known import FEATURE_CARRY_SESSIONS, FEATURE_PREFIX
+from mech_exo_assets.quant.factors.threads import in_threads, n_threads, once
 from mech_exo_assets.quant.panel import Matrix, Panel
 from mech_exo_assets.quant.returns import market_return, simple_returns
-from mech_exo_assets.quant.rolling.blocks import prepared
+from mech_exo_assets.quant.rolling.blocks import TILE, prepared
 
+# Some symbols at a time, so that intermediates stay small: near the core, and in memory that the next ones use again.
 _SYMBOLS_AT_A_TIME = 256
 # glibc gives a freed block back to the system, and pays for fresh pages at the next one, unless it has seen a block of this size (32 MB, as
 # numbers of 8 bytes) come and go. It is never touched, and costs nothing.
@@ -155,26 +158,28 @@ def compute(panel: Panel, factors: Iterable[Factor], *, since: int = 0, out: Map
     n_sessions, n_symbols = panel.shape
     shape = (n_sessions - since, n_symbols)
     exposures = {one.name: np.empty(shape) if out is None else out[one.name] for one in wanted}
-    market = cache(lambda: market_return(simple_returns(panel["total_return_index"])))
-    np.empty(_KEPT_BY_MALLOC)
-    # Some symbols at a time, so that intermediates stay small: near the core, and in memory that the next ones use again.
-    for first in range(0, n_symbols, _SYMBOLS_AT_A_TIME):
-        symbols = slice(first, min(first + _SYMBOLS_AT_A_TIME, n_symbols))
+    market = once(lambda: market_return(simple_returns(panel["total_return_index"])))
+
+    def some(symbols: slice) -> None:
         shared = FactorPanel(panel, symbols, market)
         priced = shared["total_return_index"] if "total_return_index" in panel else None
         for one in wanted:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite becomes unknown below
                 raw = prepared(one(shared.restricted(one.inputs)))
-            if raw.shape != (n_sessions, symbols.stop - first):
+            if raw.shape != (n_sessions, symbols.stop - symbols.start):
                 raise ValueError(f"factor {one.name} returned shape {raw.shape}, not that of its inputs")
-            _put_known(raw, raw if priced is None else priced, since, first, exposures[one.name])
+            _put_known(raw, raw if priced is None else priced, since, symbols.start, exposures[one.name])
+
+    np.empty(_KEPT_BY_MALLOC)
+    width = min(_SYMBOLS_AT_A_TIME, max(TILE, math.ceil(n_symbols / n_threads() / TILE) * TILE))
+    in_threads(some, (slice(first, min(first + width, n_symbols)) for first in range(0, n_symbols, width)))
     return exposures
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _put_known(raw, priced, since, first, out):  # pragma: no cover
     width = raw.shape[1]
-    for t in prange(len(out)):
+    for t in range(len(out)):
         row, price, target = raw[since + t], priced[since + t], out[t, first : first + width]
         for j in range(width):
             # x - x is 0 for a number, NaN for both NaN and infinity.

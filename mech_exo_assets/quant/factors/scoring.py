@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from mech_exo_assets.quant.factors.threads import in_threads
 from mech_exo_assets.quant.panel import Index, Matrix
 from mech_exo_assets.quant.rolling.blocks import prepared
 
@@ -77,24 +78,25 @@ def score_all(
     orientations : mapping of str to {1, -1}
         For each of them.
     """
-    return {
-        name: score(
-            matrix,
+
+    def one(name: str) -> Matrix:
+        return score(
+            exposures[name],
             sector_codes=sector_codes,
             orientation=orientations[name],
             winsorise=winsorise,
             min_sector_names=min_sector_names,
             min_names=min_names,
         )
-        for name, matrix in exposures.items()
-    }
+
+    return dict(zip(exposures, in_threads(one, exposures), strict=True))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _score(exposures, sectors, orientation, winsorise, min_sector_names, min_names, out):  # pragma: no cover
     n_sessions, n_symbols = exposures.shape
     n_sectors = sectors.max() + 1 if n_symbols else 0
-    for t in prange(n_sessions):
+    for t in range(n_sessions):
         row = out[t]
         known = np.empty(n_symbols)
         n = 0

@@ -17,8 +17,11 @@ ever subtracted, so
 **Anchors.** Second and third moments are taken about an observation that is itself in the window (the block's first session), which
 bounds the error by cancellation: the sum of squares about any member of a window is at most n + 1 times that about its mean.
 
-**Tiles.** Work is parallel over blocks and tiles of symbols. Sums stand in small arrays with one element for each symbol of the tile,
-and all inner loops run over contiguous symbols without branches, so that they vectorise. No figure depends on other symbols.
+**Tiles.** Sums stand in small arrays with one element for each symbol of a tile, and all inner loops run over contiguous symbols
+without branches, so that they vectorise. No figure depends on other symbols.
+
+**Threads.** A kernel runs in the thread that calls it, and lets go of the interpreter: `factors.compute` gives each thread symbols of its
+own. Threads within a kernel would wait for one another at the end of each, which on a busy machine costs more than the work.
 
 **Coverage.** Functions compiled by numba are invisible to coverage; they carry `pragma: no cover` and are tested through the public
 function that stands beside them. Arguments are made C-contiguous, writable float64 first, so that each is compiled only once.

@@ -6,7 +6,7 @@ What belongs here: what all kernels share. What does not: a statistic.
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import njit
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.panel import Index, Matrix
@@ -39,15 +39,13 @@ def prepared(values: Matrix) -> Matrix:
 
 
 def scratch(window: int, n_sums: int) -> NDArray[np.float64]:
-    """Working memory of a kernel: for each thread, the sums of every older part of a block, and those of the newer part as its last row.
-
-    Given from outside, since memory that is allocated in the loop costs as much as the arithmetic.
+    """Working memory of a kernel: the sums of every older part of a block, and those of the newer part as its last row.
 
     Returns
     -------
-    ndarray of shape (n_threads, window + 1, n_sums, TILE)
+    ndarray of shape (window + 1, n_sums, TILE)
     """
-    return np.empty((get_num_threads(), window + 1, n_sums, TILE))
+    return np.empty((window + 1, n_sums, TILE))
 
 
 @njit(cache=True, error_model="numpy")

@@ -8,7 +8,7 @@ What belongs here: statistics of order. What does not: moments.
 from __future__ import annotations
 
 import numpy as np
-from numba import get_thread_id, njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Index, Matrix
 from mech_exo_assets.quant.rolling.blocks import TILE, blocks, prepared, scratch
@@ -66,34 +66,32 @@ def _of_peaks(values: Matrix, statistic: int, *, window: int, min_count: int, ye
     return out
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _peaks(values, blocks, window, min_count, statistic, scratch, out):  # pragma: no cover
     # 0: n, 1: maximum, 2: its session, or the minimum for a drawdown, 3: deepest fall.
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        for part in (older[0], newer):
-            part[0], part[1], part[2], part[3] = 0.0, -np.inf, np.inf, 0.0
-        for i in range(1, reach + 1):
-            _count(values[start - i, low:high], older[i - 1], older[i])
-            if statistic == _DRAWDOWN:
-                _fall_before(values[start - i, low:high], older[i - 1], older[i])
-            else:
-                _peak_before(values[start - i, low:high], start - i, older[i - 1], older[i])
-        for t in range(start, stop):
-            part = older[min(window - 1 - (t - start), reach)]
-            _count(values[t, low:high], newer, newer)
-            if statistic == _DRAWDOWN:
-                _fall_after(values[t, low:high], newer)
-                _emit_drawdown(part, newer, min_count, out[t, low:high])
-            else:
-                _peak_after(values[t, low:high], t, newer)
-                _emit_maximum(part, newer, min_count, t, statistic, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            for part in (older[0], newer):
+                part[0], part[1], part[2], part[3] = 0.0, -np.inf, np.inf, 0.0
+            for i in range(1, reach + 1):
+                _count(values[start - i, low:high], older[i - 1], older[i])
+                if statistic == _DRAWDOWN:
+                    _fall_before(values[start - i, low:high], older[i - 1], older[i])
+                else:
+                    _peak_before(values[start - i, low:high], start - i, older[i - 1], older[i])
+            for t in range(start, stop):
+                part = older[min(window - 1 - (t - start), reach)]
+                _count(values[t, low:high], newer, newer)
+                if statistic == _DRAWDOWN:
+                    _fall_after(values[t, low:high], newer)
+                    _emit_drawdown(part, newer, min_count, out[t, low:high])
+                else:
+                    _peak_after(values[t, low:high], t, newer)
+                    _emit_maximum(part, newer, min_count, t, statistic, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")
@@ -158,25 +156,23 @@ def _emit_drawdown(older, newer, min_count, row):  # pragma: no cover
         row[j] = deepest if older[0, j] + newer[0, j] >= min_count else np.nan
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _mean_of_largest(values, blocks, window, min_count, scratch, out):  # pragma: no cover
     # Row 0 is n, rows 1 .. count the largest, in falling order.
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        older[0], newer[:] = -np.inf, -np.inf
-        older[0, 0], newer[0] = 0.0, 0.0
-        for i in range(1, reach + 1):
-            older[i] = older[i - 1]
-            _insert(values[start - i, low:high], older[i])
-        for t in range(start, stop):
-            _insert(values[t, low:high], newer)
-            _emit_mean_of_largest(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            older[0], newer[:] = -np.inf, -np.inf
+            older[0, 0], newer[0] = 0.0, 0.0
+            for i in range(1, reach + 1):
+                older[i] = older[i - 1]
+                _insert(values[start - i, low:high], older[i])
+            for t in range(start, stop):
+                _insert(values[t, low:high], newer)
+                _emit_mean_of_largest(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")

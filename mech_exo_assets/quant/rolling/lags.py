@@ -6,7 +6,7 @@ What belongs here: what needs single sessions. What does not: a statistic of a w
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Matrix
 from mech_exo_assets.quant.rolling.blocks import prepared
@@ -51,10 +51,10 @@ def change(values: Matrix, *, since: int, until: int = 0) -> Matrix:
     return out
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _change(values, since, until, out):  # pragma: no cover
     n_sessions, n_symbols = values.shape
-    for t in prange(n_sessions):
+    for t in range(n_sessions):
         row = out[t]
         if t < since:
             row[:] = np.nan
@@ -64,13 +64,13 @@ def _change(values, since, until, out):  # pragma: no cover
                 row[j] = late[j] / early[j] - 1.0
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _carried(values, limit, out):  # pragma: no cover
     n_sessions, n_symbols = values.shape
-    for t in prange(n_sessions):
+    for t in range(n_sessions):
         out[t] = values[t]
         for j in range(n_symbols):
-            for back in range(1, min(limit, np.int64(t)) + 1):
+            for back in range(1, min(limit, t) + 1):
                 if not np.isnan(out[t, j]):
                     break
-                out[t, j] = values[np.int64(t) - back, j]
+                out[t, j] = values[t - back, j]

@@ -6,7 +6,7 @@ What belongs here: central moments of one matrix. What does not: joint moments, 
 from __future__ import annotations
 
 import numpy as np
-from numba import get_thread_id, njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Index, Matrix
 from mech_exo_assets.quant.rolling.blocks import TILE, anchor, blocks, prepared, scratch
@@ -46,28 +46,26 @@ def skewness(values: Matrix, *, window: int, min_count: int, year_starts: Index)
     return out
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _moments(values, blocks, window, min_count, third, scratch, out):  # pragma: no cover
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        centre, away = newer[4], newer[5]
-        older[0], newer[:] = 0.0, 0.0
-        anchor(values, start - reach, start, stop, low, high, centre)
-        for i in range(1, reach + 1):
-            _add(values[start - i, low:high], centre, away, older[i - 1], older[i], third)
-        for t in range(start, stop):
-            _add(values[t, low:high], centre, away, newer, newer, third)
-            part = older[min(window - 1 - (t - start), reach)]
-            if third:
-                _emit_skewness(part, newer, min_count, out[t, low:high])
-            else:
-                _emit_deviation(part, newer, min_count, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            centre, away = newer[4], newer[5]
+            older[0], newer[:] = 0.0, 0.0
+            anchor(values, start - reach, start, stop, low, high, centre)
+            for i in range(1, reach + 1):
+                _add(values[start - i, low:high], centre, away, older[i - 1], older[i], third)
+            for t in range(start, stop):
+                _add(values[t, low:high], centre, away, newer, newer, third)
+                part = older[min(window - 1 - (t - start), reach)]
+                if third:
+                    _emit_skewness(part, newer, min_count, out[t, low:high])
+                else:
+                    _emit_deviation(part, newer, min_count, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")

@@ -6,7 +6,7 @@ What belongs here: joint moments. What does not: what the vector means.
 from __future__ import annotations
 
 import numpy as np
-from numba import get_thread_id, njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Index, Matrix, Vector
 from mech_exo_assets.quant.rolling.blocks import TILE, anchor, blocks, prepared, scratch
@@ -75,26 +75,24 @@ def _of_regression(values: Matrix, on: Vector, statistic: int, *, window: int, m
     return out
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _regression(values, on, blocks, window, min_count, statistic, scratch, out):  # pragma: no cover
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
     third = statistic == _COSKEWNESS
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        centre = newer[8]
-        older[0], newer[:] = 0.0, 0.0
-        anchor(values, start - reach, start, stop, low, high, centre)
-        on_centre = _anchor_of_vector(on, start - reach, start, stop)
-        for i in range(1, reach + 1):
-            _add(values[start - i, low:high], centre, on[start - i] - on_centre, older[i - 1], older[i], third)
-        for t in range(start, stop):
-            _add(values[t, low:high], centre, on[t] - on_centre, newer, newer, third)
-            _emit_regression(older[min(window - 1 - (t - start), reach)], newer, min_count, statistic, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            centre = newer[8]
+            older[0], newer[:] = 0.0, 0.0
+            anchor(values, start - reach, start, stop, low, high, centre)
+            on_centre = _anchor_of_vector(on, start - reach, start, stop)
+            for i in range(1, reach + 1):
+                _add(values[start - i, low:high], centre, on[start - i] - on_centre, older[i - 1], older[i], third)
+            for t in range(start, stop):
+                _add(values[t, low:high], centre, on[t] - on_centre, newer, newer, third)
+                _emit_regression(older[min(window - 1 - (t - start), reach)], newer, min_count, statistic, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")
@@ -168,24 +166,22 @@ def _emit_regression(older, newer, min_count, statistic, row):  # pragma: no cov
             row[j] = (xyy - b * yyy) / (np.sqrt(residual / n) * yy)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _correlation(values, others, blocks, window, min_count, scratch, out):  # pragma: no cover
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        older[0], newer[:] = 0.0, 0.0
-        anchor(values, start - reach, start, stop, low, high, newer[6])
-        anchor(others, start - reach, start, stop, low, high, newer[7])
-        for i in range(1, reach + 1):
-            _add_pair(values[start - i, low:high], others[start - i, low:high], newer[6], newer[7], older[i - 1], older[i])
-        for t in range(start, stop):
-            _add_pair(values[t, low:high], others[t, low:high], newer[6], newer[7], newer, newer)
-            _emit_correlation(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            older[0], newer[:] = 0.0, 0.0
+            anchor(values, start - reach, start, stop, low, high, newer[6])
+            anchor(others, start - reach, start, stop, low, high, newer[7])
+            for i in range(1, reach + 1):
+                _add_pair(values[start - i, low:high], others[start - i, low:high], newer[6], newer[7], older[i - 1], older[i])
+            for t in range(start, stop):
+                _add_pair(values[t, low:high], others[t, low:high], newer[6], newer[7], newer, newer)
+                _emit_correlation(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")

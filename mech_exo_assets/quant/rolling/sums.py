@@ -6,7 +6,7 @@ What belongs here: first moments. What does not: anything that needs a square.
 from __future__ import annotations
 
 import numpy as np
-from numba import get_thread_id, njit, prange
+from numba import njit
 
 from mech_exo_assets.quant.panel import Index, Matrix
 from mech_exo_assets.quant.rolling.blocks import TILE, blocks, prepared, scratch
@@ -34,22 +34,20 @@ def _add(row, sums, new_sums):  # pragma: no cover
         new_sums[1, j] = sums[1, j] + (row[j] if row[j] == row[j] else 0.0)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _mean(values, blocks, window, min_count, scratch, out):  # pragma: no cover
     n_symbols = values.shape[1]
-    n_tiles = (n_symbols + TILE - 1) // TILE
-    for task in prange(len(blocks) * n_tiles):
-        start, stop = blocks[task // n_tiles]
-        low = task % n_tiles * TILE
+    for low in range(0, n_symbols, TILE):
         high = min(low + TILE, n_symbols)
-        reach = min(window - 1, start)
-        older, newer = scratch[get_thread_id()], scratch[get_thread_id(), window]
-        older[0], newer[:] = 0.0, 0.0
-        for i in range(1, reach + 1):
-            _add(values[start - i, low:high], older[i - 1], older[i])
-        for t in range(start, stop):
-            _add(values[t, low:high], newer, newer)
-            _emit_mean(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
+        for start, stop in blocks:
+            reach = min(window - 1, start)
+            older, newer = scratch, scratch[window]
+            older[0], newer[:] = 0.0, 0.0
+            for i in range(1, reach + 1):
+                _add(values[start - i, low:high], older[i - 1], older[i])
+            for t in range(start, stop):
+                _add(values[t, low:high], newer, newer)
+                _emit_mean(older[min(window - 1 - (t - start), reach)], newer, min_count, out[t, low:high])
 
 
 @njit(cache=True, error_model="numpy")

@@ -139,11 +139,11 @@ def test_exposures_can_be_written_into_memory_that_is_there():
 
 
 def test_many_symbols_are_worked_on_in_parts_without_a_trace(monkeypatch):
-    panel = random_panel(320, 40)
+    panel = random_panel(320, 300)
     chosen = list(registry().values())
     whole = compute(panel, chosen)
     # The package's name `registry` is the function; the module is found by its full name only.
-    monkeypatch.setattr(importlib.import_module("mech_exo_assets.quant.factors.registry"), "_SYMBOLS_AT_A_TIME", 16)
+    monkeypatch.setattr(importlib.import_module("mech_exo_assets.quant.factors.registry"), "_SYMBOLS_AT_A_TIME", 40)
     for name, matrix in compute(panel, chosen).items():
         np.testing.assert_array_equal(matrix, whole[name])
 
