@@ -53,8 +53,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console.print(f"  [yellow]quality[/] {found}; listed in market/quality.", highlight=False)
     if "factors" in summary:
         console.print(f"{len(summary['factors'])} factors. Not there: {len(summary['absent_factors'])}.", highlight=False)
-        for name, reason in summary["absent_factors"].items():
-            console.print(f"  [dim]{name}: {reason}[/]", highlight=False)
+        for reason in summary["absent_factors"].values():
+            console.print(f"  [dim]{reason}[/]", highlight=False)
     if summary.get("strongest"):
         console.print(_strongest_table(summary["strongest"]))
     if "backtest" in summary:
