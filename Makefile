@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 WORKERS ?= 2
 
-.PHONY: help demo test test-slow test-all bench lint format lock setup setup-dev clean
+.PHONY: help demo test test-slow test-all bench lint format lock setup setup-dev clean clean-kernels
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,7 @@ $(BIN)/uv:
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	$(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	$(UV) pip install --quiet --no-deps --editable .
+	@$(MAKE) --no-print-directory clean-kernels
 	@$(BIN)/python -m mech_exo_assets.quant.warm_up
 	@touch $@
 
@@ -69,5 +70,9 @@ lock: | $(BIN)/uv ## Resolve the dependencies anew into the three lock files
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) requirements-peers.in -o requirements-peers.lock
 
-clean: ## Remove environments, caches and test leftovers; data/ stays
+# Numba keys a compiled kernel by its own file, and does not see an edit of a helper in another one.
+clean-kernels: ## Remove compiled kernels; wanted after an edit of a helper that kernels of other files call
+	find mech_exo_assets -name '*.nb[ci]' -delete
+
+clean: clean-kernels ## Remove environments, caches and test leftovers; data/ stays
 	rm -rf $(VENV) $(VENV)-peers .pytest_cache .ruff_cache .coverage .coverage.* htmlcov

@@ -33,9 +33,8 @@ def main() -> None:
             history.write_parquet(source / "prices.parquet")
             day = _run(source, home)
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in sorted(day["stages"].items(), key=lambda item: -item[1])[:6])
-        print(
-            f"{last.year - first_year + 1} years: whole {whole['seconds']:.1f} s; a day more {day['seconds']:.1f} s, years {day['years_computed']}"
-        )
+        years = last.year - first_year + 1
+        print(f"{years} years: whole {whole['seconds']:.1f} s; a day more {day['seconds']:.1f} s, years {day['years_computed']}")
         print(f"   slowest stages of the day more (s): {stages}")
 
 

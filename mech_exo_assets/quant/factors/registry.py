@@ -25,8 +25,9 @@ from mech_exo_assets.quant.panel import Matrix, Panel
 from mech_exo_assets.quant.returns import market_return, simple_returns
 from mech_exo_assets.quant.rolling.blocks import TILE, prepared
 
-# Some symbols at a time, so that intermediates stay small: near the core, and in memory that the next ones use again.
-_SYMBOLS_AT_A_TIME = 256
+# Numbers in an intermediate matrix (2.6 MB): as many symbols are worked on at a time, so that intermediates stay near the core, and in
+# memory that the next ones use again.
+_NUMBERS_AT_A_TIME = 2560 * TILE
 # glibc gives a freed block back to the system, and pays for fresh pages at the next one, unless it has seen a block of this size (32 MB, as
 # numbers of 8 bytes) come and go. It is never touched, and costs nothing.
 _KEPT_BY_MALLOC = 4_000_000
@@ -156,8 +157,9 @@ def compute(panel: Panel, factors: Iterable[Factor], *, since: int = 0, out: Map
     """
     wanted = list(factors)
     n_sessions, n_symbols = panel.shape
-    shape = (n_sessions - since, n_symbols)
-    exposures = {one.name: np.empty(shape) if out is None else out[one.name] for one in wanted}
+    if out is None:  # in one piece, for which the system has large pages
+        out = dict(zip((one.name for one in wanted), np.empty((len(wanted), n_sessions - since, n_symbols)), strict=True))
+    exposures = {one.name: out[one.name] for one in wanted}
     market = once(lambda: market_return(simple_returns(panel["total_return_index"])))
 
     def some(symbols: slice) -> None:
@@ -171,7 +173,8 @@ def compute(panel: Panel, factors: Iterable[Factor], *, since: int = 0, out: Map
             _put_known(raw, raw if priced is None else priced, since, symbols.start, exposures[one.name])
 
     np.empty(_KEPT_BY_MALLOC)
-    width = min(_SYMBOLS_AT_A_TIME, max(TILE, math.ceil(n_symbols / n_threads() / TILE) * TILE))
+    most, fair = _NUMBERS_AT_A_TIME // (max(n_sessions, 1) * TILE), math.ceil(n_symbols / (n_threads() * TILE))
+    width = max(1, min(most, fair)) * TILE
     in_threads(some, (slice(first, min(first + width, n_symbols)) for first in range(0, n_symbols, width)))
     return exposures
 

@@ -181,10 +181,24 @@ def _interpolated(a, b, share):  # pragma: no cover
 
 @njit(cache=True, error_model="numpy")
 def _select(values, k, low, high):  # pragma: no cover
-    """Put the k-th smallest of values[low .. high] in its place, nothing larger before it, nothing smaller behind it (Hoare)."""
+    """Put the k-th smallest of values[low .. high] in its place, nothing larger before it, nothing smaller behind it.
+
+    First in a sample around k, so that nearly all values then fall on one side of the pivot: Floyd and Rivest (1975), one level deep.
+    """
+    n = high - low + 1
+    if n > 600:
+        rank = k - low + 1
+        size = 0.5 * np.exp(2.0 * np.log(n) / 3.0)
+        spread = 0.5 * np.sqrt(np.log(n) * size * (n - size) / n) * (1.0 if 2 * rank >= n else -1.0)
+        _partition(values, k, max(low, int(k - rank * size / n + spread)), min(high, int(k + (n - rank) * size / n + spread)))
+    _partition(values, k, low, high)
+
+
+@njit(cache=True, error_model="numpy")
+def _partition(values, k, low, high):  # pragma: no cover
+    """`_select` by Hoare's partitions, the first of them about values[k]."""
     while low < high:
-        a, b, c = values[low], values[(low + high) // 2], values[high]
-        pivot = max(min(a, b), min(max(a, b), c))
+        pivot = values[k]
         i, j = low, high
         while i <= j:
             while values[i] < pivot:

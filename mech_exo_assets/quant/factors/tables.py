@@ -74,7 +74,7 @@ def exposure_table(
     factors, absent = available(panel.fields, exclude)
     first, last = np.datetime64(f"{years[0]}-01-01"), np.datetime64(f"{years[1]}-12-31")
     wanted = slice(int(np.searchsorted(panel.sessions, first)), int(np.searchsorted(panel.sessions, last, side="right")))
-    matrices = {name: matrix[wanted] for name, matrix in compute(panel, factors).items()}
+    matrices = {name: matrix[: wanted.stop - wanted.start] for name, matrix in compute(panel, factors, since=wanted.start).items()}
     priced = ~np.isnan(panel["close"][wanted]) if "close" in panel else np.zeros((0, 0), dtype=bool)
     table = Panel(panel.sessions[wanted], panel.symbols).to_frame(matrices, rows=priced)
     return Exposures(table, absent, {factor.name: tuple(map(_source_column, factor.inputs)) for factor in factors})

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 def n_threads() -> int:
     """Threads to work with: all cores that this process may use, or NUMBA_NUM_THREADS."""
-    return int(config.NUMBA_NUM_THREADS)  # ty: ignore[unresolved-attribute]
+    return int(config.NUMBA_NUM_THREADS)  # ty: ignore[missing-attribute]
 
 
 def in_threads(work: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:

@@ -5,6 +5,8 @@ What belongs here: what all kernels share. What does not: a statistic.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -22,15 +24,20 @@ def blocks(year_starts: Index, n_sessions: int, window: int) -> Index:
     -------
     ndarray of shape (n_blocks, 2), int64
     """
+    return _blocks(tuple(year_starts.tolist()), n_sessions, window)
+
+
+@lru_cache(maxsize=256)
+def _blocks(year_starts: tuple[int, ...], n_sessions: int, window: int) -> Index:
     if window < 1:
         raise ValueError(f"window is {window}; it must be at least 1")
     if n_sessions == 0:
         return np.zeros((0, 2), dtype=np.int64)
-    if not len(year_starts) or year_starts[0] != 0:
+    if not year_starts or year_starts[0] != 0:
         raise ValueError("year_starts must begin with 0; pass Panel.year_starts()")
-    ends = np.append(year_starts[1:], n_sessions)
+    ends = (*year_starts[1:], n_sessions)
     pairs = [(start, min(start + window, end)) for first, end in zip(year_starts, ends, strict=True) for start in range(first, end, window)]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return np.array(pairs, dtype=np.int64)
 
 
 def prepared(values: Matrix) -> Matrix:

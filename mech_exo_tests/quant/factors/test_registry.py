@@ -143,7 +143,7 @@ def test_many_symbols_are_worked_on_in_parts_without_a_trace(monkeypatch):
     chosen = list(registry().values())
     whole = compute(panel, chosen)
     # The package's name `registry` is the function; the module is found by its full name only.
-    monkeypatch.setattr(importlib.import_module("mech_exo_assets.quant.factors.registry"), "_SYMBOLS_AT_A_TIME", 40)
+    monkeypatch.setattr(importlib.import_module("mech_exo_assets.quant.factors.registry"), "_NUMBERS_AT_A_TIME", 1)
     for name, matrix in compute(panel, chosen).items():
         np.testing.assert_array_equal(matrix, whole[name])
 

@@ -37,7 +37,7 @@ def exposures_of(n_sessions=30, n_symbols=80, seed=0, missing=0.1):
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from([1, 5, 12, 40, 300]),
+    st.sampled_from([1, 5, 12, 40, 300, 2000]),
     st.sampled_from([0.0, 0.01, 0.05, 0.25, 0.49]),
     st.sampled_from([0.0, 0.3, 0.95]),
     st.sampled_from([1, 3, 100]),
