@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 
+from mech_exo_assets.cli.options import dagster_instance
 from mech_exo_assets.definitions import build_definitions
 from mech_exo_assets.defs.jobs import year_range_tags
 from mech_exo_assets.defs.partitions import LOOKBACK_YEARS, SHORTEST_YEAR
@@ -95,12 +95,11 @@ def with_storage(data: MarketData, strategy: Strategy) -> None:
 
 
 def through_dagster(data: MarketData, source: str) -> None:
-    """The job `refresh`, with its events in SQLite files, its checks, metadata and pictures."""
+    """The job `refresh` as `mech-exo run` launches it: events in SQLite files, checks, metadata and pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "dagster").mkdir()
         definitions = build_definitions(Settings(home=Path(folder), source=source))
         tags = year_range_tags(data.prices["date"].min().year, data.prices["date"].max().year, rebuild=True)
-        with dg.DagsterInstance.local_temp(str(Path(folder) / "dagster")) as instance:
+        with dagster_instance(Settings(home=Path(folder), source=source)) as instance:
             assert definitions.resolve_job_def("refresh").execute_in_process(instance=instance, tags=tags).success
 
 

@@ -132,6 +132,17 @@ def test_a_weight_for_a_factor_that_is_not_there_is_wrong_input(mech_exo: Comman
     assert "strategy/composite: composite.weights: no factor 'no_such_factor'" in said.err
 
 
+def test_a_fault_in_our_own_code_names_the_stage_and_exits_with_1(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(_: pl.DataFrame) -> pl.DataFrame:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("mech_exo_assets.quant.decay.statistics", broken)
+    said = mech_exo("run", "--home", tmp_path, "--source", "simulator:names=10,sessions=300")
+    assert said.code == 1
+    assert "decay/statistics: ZeroDivisionError: by nothing" in said.err
+    assert not (tmp_path / "refresh.json").exists()
+
+
 def test_debug_shows_the_traceback(mech_exo: Command, tmp_path: Path):
     with pytest.raises(Exception, match="smaple"):
         mech_exo("--debug", "run", "--home", tmp_path, "--source", "smaple")
