@@ -13,7 +13,6 @@ import os
 import platform
 import sys
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import numba
@@ -22,7 +21,7 @@ from rich.table import Table
 
 from mech_exo_tests.benchmarks.measurement import Measurement
 
-MODULES = ("factors", "ic", "portfolio")
+MODULES = ("factors", "ic")
 SIZES = {"S": (1260, 500), "M": (2520, 3000)}
 
 
@@ -68,18 +67,13 @@ def main(given: list[str]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     measurements: list[Measurement] = []
     for name in [chosen.only] if chosen.only else MODULES:
-        module_name = f"mech_exo_tests.benchmarks.{name}"
-        if find_spec(module_name) is None:
-            console.print(f"{name}: not measured, there is no mech_exo_tests/benchmarks/{name}.py yet.")
-            continue
-        module = importlib.import_module(module_name)
+        module = importlib.import_module(f"mech_exo_tests.benchmarks.{name}")
         for size, shape in SIZES.items():
             if chosen.size in (size, "all"):
                 console.print(f"{name} at {shape[0]} x {shape[1]} ...")
                 measurements += module.measure(*shape, rounds=chosen.rounds)
     facts = machine()
-    if measurements:
-        console.print(render(measurements))
+    console.print(render(measurements))
     console.print(f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, Python {facts['python']}")
     if chosen.json:
         rows = [{**asdict(m), "ratio": m.ratio, "met": m.ratio >= m.target} for m in measurements]
