@@ -78,7 +78,7 @@ def run(
     started = time.perf_counter()
     strategy = load_strategy(settings.config)
     with only_writer(settings):
-        from mech_exo_assets.defs.refresh import fingerprint, plan, read_record, write_record
+        from mech_exo_assets.defs.refresh import begin, fingerprint, plan, read_record, write_record
 
         last = read_record(settings.home)
         if not replace:
@@ -92,7 +92,9 @@ def run(
         run_id = None
         if todo is not None:
             console.print(f"Computing {todo.first_year} to {todo.last_year}: {todo.reason}.", highlight=False)
-            run_id, stages = _execute(settings, definitions, todo, select=select, console=console)
+            keys = None if select is None else _selected(select, definitions.resolve_asset_graph())
+            begin(settings.home, last, todo)
+            run_id, stages = _execute(settings, definitions, todo, keys=keys, console=console)
             if select is None:
                 write_record(settings.home, now, run_id=run_id)
     summary = _summary(settings, strategy, data, Outcome(todo, run_id, time.perf_counter() - started, stages))
@@ -122,18 +124,16 @@ def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
 
 
 def _execute(
-    settings: Settings, definitions: dg.Definitions, todo: Plan, *, select: str | None, console: Console
+    settings: Settings, definitions: dg.Definitions, todo: Plan, *, keys: list[dg.AssetKey] | None, console: Console
 ) -> tuple[str, dict[str, float]]:
     import dagster as dg
 
     from mech_exo_assets.cli.progress import RunProgress
     from mech_exo_assets.defs.jobs import year_range_tags
 
-    graph = definitions.resolve_asset_graph()
-    keys = None if select is None else _selected(select, graph)
     with dagster_instance(settings) as instance:
         _fail_abandoned_runs(instance)
-        progress = RunProgress(console, stages=len(keys or graph.materializable_asset_keys))
+        progress = RunProgress(console, stages=len(keys or definitions.resolve_asset_graph().materializable_asset_keys))
         with progress:
             result = (
                 dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
@@ -144,7 +144,7 @@ def _execute(
                     raise_on_error=False,
                     run_config={"loggers": {"progress": {}}},
                     tags={
-                        **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and select is None),
+                        **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),
                         ACTOR_TAG: "mech-exo run",
                         "mech_exo/reason": todo.reason,
                     },

@@ -3,8 +3,8 @@
 What belongs here: the comparison of the source and the choices of now with those of the last completed refresh. What does not: running
 it (`cli`, Dagster's schedules).
 
-The record is written when a refresh of the whole graph has succeeded, and at no other time. A refresh that was killed leaves the record
-of the one before, so that the next one computes the same years again.
+A year counts as done in the record only between the end of a complete refresh and the beginning of the next run that writes it. So a run
+that was killed, that failed, or that computed some tables only, leaves years that the next refresh computes again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from mech_exo_assets.settings import Strategy
 from mech_exo_assets.sources.protocol import MarketData
 
 RECORD = "refresh.json"
+NOT_DONE = "not done"
+"""In place of a year's hash: a run has begun to write this year, and no complete refresh has ended since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ def plan(now: Fingerprint, last: Fingerprint | None, *, because: str | None = No
     if not changed:
         return None
     first = max(years[0], changed[0] - 1)
-    return Plan(first, years[-1], rebuild=first == years[0], reason=f"the source's data of {changed[0]} have changed")
+    interrupted = last.years.get(str(changed[0])) == NOT_DONE
+    reason = "the run before was not completed" if interrupted else f"the source's data of {changed[0]} have changed"
+    return Plan(first, years[-1], rebuild=first == years[0], reason=reason)
 
 
 def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None) -> str | None:
@@ -141,7 +145,7 @@ def read_record(home: Path) -> Fingerprint | None:
 
 
 def completed_at(home: Path) -> datetime | None:
-    """When the last refresh of the whole graph was completed, UTC; None before the first.
+    """When the last refresh of the whole graph was completed, UTC; None before the first, and when a run has begun since and not completed.
 
     Raises
     ------
@@ -152,9 +156,20 @@ def completed_at(home: Path) -> datetime | None:
     return None if record is None else record[0]
 
 
+def begin(home: Path, last: Fingerprint | None, todo: Plan) -> None:
+    """Record that the years of a plan are about to be written, and are not done until `write_record`."""
+    if last is not None:
+        years = {year: NOT_DONE if int(year) >= todo.first_year else value for year, value in last.years.items()}
+        _write(home, {"completed_at": None, "run_id": None, "fingerprint": asdict(replace(last, years=years))})
+
+
 def write_record(home: Path, done: Fingerprint, *, run_id: str) -> None:
-    """Record a completed refresh, by rename, so that a reader sees this record or the one before."""
-    content: Mapping[str, object] = {"completed_at": datetime.now(UTC).isoformat(), "run_id": run_id, "fingerprint": asdict(done)}
+    """Record a completed refresh."""
+    _write(home, {"completed_at": datetime.now(UTC).isoformat(), "run_id": run_id, "fingerprint": asdict(done)})
+
+
+def _write(home: Path, content: Mapping[str, object]) -> None:
+    """By rename, so that a reader sees this record or the one before."""
     staged = home / f".{RECORD}.building"
     staged.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     staged.replace(home / RECORD)
@@ -164,13 +179,14 @@ def _row_hash() -> pl.Expr:
     return pl.struct(pl.all()).hash(seed=0).alias("hash")
 
 
-def _read(home: Path) -> tuple[datetime, Fingerprint] | None:
+def _read(home: Path) -> tuple[datetime | None, Fingerprint] | None:
     path = home / RECORD
     if not path.exists():
         return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return datetime.fromisoformat(record["completed_at"]), Fingerprint(**record["fingerprint"])
+        completed = record["completed_at"]
+        return None if completed is None else datetime.fromisoformat(completed), Fingerprint(**record["fingerprint"])
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not a record of a refresh ({error}). Delete it; the next run computes everything anew.") from error
 

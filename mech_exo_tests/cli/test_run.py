@@ -143,6 +143,20 @@ def test_a_fault_in_our_own_code_names_the_stage_and_exits_with_1(mech_exo: Comm
     assert not (tmp_path / "refresh.json").exists()
 
 
+def test_after_a_failure_on_other_choices_nothing_counts_as_up_to_date(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home, other = tmp_path / "home", tmp_path / "other.yaml"
+    other.write_text("scores: {winsorise: 0.2}\n")
+    assert mech_exo("run", "--home", home, "--source", "simulator:names=10,sessions=300").code == 0
+    right = Lake(home / "lake").read("factors/scores").sort("date", "symbol")
+    with monkeypatch.context() as broken:
+        broken.setattr("mech_exo_assets.quant.decay.statistics", lambda _: 1 / 0)
+        assert mech_exo("run", "--home", home, "--config", other).code == 1
+    monkeypatch.delenv("MECH_EXO_CONFIG")
+    assert not Lake(home / "lake").read("factors/scores").sort("date", "symbol").equals(right)
+    assert "the run before was not completed" in mech_exo("run", "--home", home).out
+    assert Lake(home / "lake").read("factors/scores").sort("date", "symbol").equals(right)
+
+
 def test_debug_shows_the_traceback(mech_exo: Command, tmp_path: Path):
     with pytest.raises(Exception, match="smaple"):
         mech_exo("--debug", "run", "--home", tmp_path, "--source", "smaple")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mech_exo_assets.defs.refresh import RECORD, Fingerprint, Plan, completed_at, fingerprint, plan, read_record, write_record
+from mech_exo_assets.defs.refresh import RECORD, Fingerprint, Plan, begin, completed_at, fingerprint, plan, read_record, write_record
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.schemas import FEATURES, FUNDAMENTALS, PRICES, UNIVERSE
 from mech_exo_assets.settings import Strategy, load_strategy
@@ -233,6 +233,24 @@ LAST = seen(2017, 2018, 2019, 2020)
 )
 def test_the_plan_computes_what_has_to_be_computed(now, last, expected):
     assert plan(now, last) == expected
+
+
+def test_years_that_a_run_began_and_did_not_complete_are_computed_again(tmp_path: Path):
+    write_record(tmp_path, LAST, run_id="run-1")
+    begin(tmp_path, LAST, Plan(2019, 2020, rebuild=False, reason="a day more"))
+    assert completed_at(tmp_path) is None
+    assert plan(LAST, read_record(tmp_path)) == Plan(2018, 2020, rebuild=False, reason="the run before was not completed")
+
+
+def test_a_rebuild_that_was_not_completed_is_a_rebuild_again(tmp_path: Path):
+    begin(tmp_path, LAST, Plan(2017, 2020, rebuild=True, reason="the strategy or the code has changed"))
+    assert plan(LAST, read_record(tmp_path)) == Plan(2017, 2020, rebuild=True, reason="the run before was not completed")
+    assert read_record(tmp_path).source == LAST.source
+
+
+def test_before_the_first_refresh_there_is_nothing_to_take_back(tmp_path: Path):
+    begin(tmp_path, None, Plan(2017, 2020, rebuild=True, reason="nothing was computed here before"))
+    assert read_record(tmp_path) is None
 
 
 def test_force_computes_everything_even_when_nothing_has_changed():
