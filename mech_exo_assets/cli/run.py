@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json as json_module
 import resource
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -190,11 +189,9 @@ def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
             message = "no reason was given" if error is None else error.message.strip()
             kind = None if error is None else error.cls_name
             if kind in ("InputError", "MechExoError", "ContractError"):
-                message = (
-                    message.split(": ", 1)[1] if message.startswith(f"{kind}: ") or ".errors." in message.split(": ", 1)[0] else message
-                )
-            wrong_input = kind == "InputError"
-            raise (InputError if wrong_input else MechExoError)(f"{stage}: {message}")
+                # Dagster puts the class before the sentence, which is complete without it.
+                message = message.partition(": ")[2]
+            raise (InputError if kind == "InputError" else MechExoError)(f"{stage}: {message}")
     raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
 
 
@@ -237,5 +234,4 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "notes": [*data.notes, *_left_out(data, strategy)],
         **tables_summary(settings),
         "absent_factors": _absent_factors(settings),
-        "disk_free_gb": round(shutil.disk_usage(settings.home).free / 1e9, 1),
     }

@@ -37,7 +37,6 @@ def table_asset(
     code_version: str,
     checks: Mapping[str, str] | None = None,
     automation: dg.AutomationCondition | None = None,
-    kinds: Iterable[str] = ("polars", "delta"),
     ins: Mapping[str, dg.AssetIn] | None = None,
     deps: Iterable[dg.AssetKey] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -65,7 +64,7 @@ def table_asset(
                 name=name,
                 key_prefix=group,
                 group_name=group,
-                kinds=set(kinds),
+                kinds={"polars", "delta"},
                 owners=[OWNER],
                 code_version=code_version,
                 ins=dict(ins or {}),

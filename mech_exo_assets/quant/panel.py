@@ -128,11 +128,6 @@ class Panel:
             ]
         )
 
-    def since(self, first: np.datetime64) -> Panel:
-        """The sessions from `first` on, as views."""
-        start = int(np.searchsorted(self.sessions, first))
-        return Panel(self.sessions[start:], self.symbols, {name: matrix[start:] for name, matrix in self.fields.items()})
-
 
 def session_sums(matrix: Matrix) -> Matrix:
     """Sum of the known values of each session, ndarray of shape (n_sessions, 1).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -155,21 +155,6 @@ def test_an_empty_panel_has_no_year_starts():
     starts = Panel(days(), np.array(["A"])).year_starts()
     assert starts.shape == (0,)
     assert starts.dtype == np.int64
-
-
-def test_since_keeps_the_sessions_from_a_date_on():
-    first = date(2020, 1, 1)
-    panel = Panel.from_frame(long_table({(first + timedelta(days=k), "A"): float(k) for k in range(5)}), ["close"])
-    later = panel.since(np.datetime64("2020-01-03"))
-    assert later.sessions[0] == np.datetime64("2020-01-03")
-    assert later["close"].ravel().tolist() == [2.0, 3.0, 4.0]
-    assert np.shares_memory(later["close"], panel["close"])
-
-
-def test_since_a_date_between_or_after_the_sessions():
-    panel = Panel(days("2020-01-02", "2020-01-06"), np.array(["A"]), {"x": np.array([[1.0], [2.0]])})
-    assert panel.since(np.datetime64("2020-01-04")).sessions.tolist() == [date(2020, 1, 6)]
-    assert panel.since(np.datetime64("2021-01-01"))["x"].shape == (0, 1)
 
 
 def test_unique_dates_and_symbols_are_sorted_and_distinct():
