@@ -101,8 +101,8 @@ def test_numbers_in_scientific_notation_are_numbers(override):
     [
         ("exec_lag: 1", "unknown key 'exec_lag'; did you mean 'execution_lag'?"),
         ("costs: {comission_bps: 1}", "unknown key 'costs.comission_bps'; did you mean 'costs.commission_bps'?"),
-        ("zzz: 1", "unknown key 'zzz'; known here: backtest, calendar, composite, construction, costs, execution_lag, "),
-        ("costs: {zzz: 1}", "unknown key 'costs.zzz'; known here: commission_bps, half_spread_bps."),
+        ("zzz: 1", "unknown key 'zzz'; known here: alerts, backtest, calendar, composite, construction, costs, "),
+        ("costs: {zzz: 1}", "unknown key 'costs.zzz'; known here: borrow_bps, cash_interest_bps, commission_bps, "),
         ("2020: 1", "unknown key '2020'; known here: "),
         ("execution_lag: -1", "execution_lag: Input should be greater than or equal to 0 (got -1). Correct the value and run again."),
         ("execution_lag: 1.5", "execution_lag: Input should be a valid integer, got a number with a fractional part (got 1.5)."),
@@ -112,7 +112,10 @@ def test_numbers_in_scientific_notation_are_numbers(override):
         ("costs: 5", "costs: Input should be a valid dictionary or instance of Costs (got 5)."),
         ("costs: {commission_bps: .nan}", "costs.commission_bps: Input should be a finite number (got nan)."),
         ("costs: {commission_bps: .inf}", "costs.commission_bps: Input should be a finite number (got inf)."),
-        ("construction: {kind: long}", "construction.kind: Input should be 'long_short' or 'long_only' (got 'long')."),
+        (
+            "construction: {kind: long}",
+            "construction.kind: Input should be 'long_short', 'quantile', 'extension', 'long_only' or 'top_n' (got 'long').",
+        ),
         ("construction: {quantile: 0}", "construction.quantile: Input should be greater than 0 (got 0)."),
         ("scores: {winsorise: 0.5}", "scores.winsorise: Input should be less than 0.5 (got 0.5)."),
         ("ic: {min_names: 2}", "ic.min_names: Input should be greater than or equal to 3 (got 2)."),
@@ -153,7 +156,7 @@ def test_a_strategy_cannot_be_changed_after_loading():
 
 
 def test_a_broken_default_file_is_named(monkeypatch):
-    monkeypatch.setattr("mech_exo_assets.settings.yaml.safe_load", lambda _: {"seed": 0})
+    monkeypatch.setattr("mech_exo_assets.settings.strategy.yaml.safe_load", lambda _: {"seed": 0})
     with pytest.raises(InputError, match=r"^strategy.yaml: Field required"):
         load_strategy()
 
@@ -165,7 +168,10 @@ def test_without_variables_the_home_is_the_data_folder_of_the_checkout():
 
 
 def test_without_a_checkout_the_home_is_a_folder_of_the_user(monkeypatch, tmp_path):
-    monkeypatch.setattr("mech_exo_assets.settings.__file__", str(tmp_path / "site-packages" / "mech_exo_assets" / "settings.py"))
+    monkeypatch.setattr(
+        "mech_exo_assets.settings.installation.__file__",
+        str(tmp_path / "site-packages" / "mech_exo_assets" / "settings" / "installation.py"),
+    )
     assert Settings().home == Path.home() / ".mech-exo"
 
 

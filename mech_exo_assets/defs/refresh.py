@@ -195,6 +195,6 @@ def _code_hash() -> bytes:
     """Of every module whose change can change a table."""
     root = Path(mech_exo_assets.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*root.glob("quant/**/*.py"), *root.glob("defs/*.py"), root / "schemas.py"]):
+    for path in sorted([*root.glob("quant/**/*.py"), *root.glob("defs/*.py"), *root.glob("schemas/*.py")]):
         digest.update(path.read_bytes())
     return digest.digest()

@@ -1,0 +1,100 @@
+"""Where this installation reads and writes: every MECH_EXO_* variable, validated once.
+
+What belongs here: `Settings`. What does not: research choices (`strategy`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings.faults import reason
+
+
+def _default_home() -> Path:
+    """`data/` of a checkout; without one (an installed wheel), a folder of the user's."""
+    checkout = Path(__file__).resolve().parent.parent.parent
+    return checkout / "data" if (checkout / "pyproject.toml").is_file() else Path.home() / ".mech-exo"
+
+
+_REFUSED_IN_HOME = frozenset("%[]?*^|\\")
+"""deltalake reads these in a path as parts of a URL, and DuckDB as wildcards."""
+
+
+class Settings(BaseSettings):
+    """Where this installation reads and writes, from MECH_EXO_* variables; options of the command line go before them.
+
+    Attributes
+    ----------
+    home : Path
+        Everything a run leaves behind (MECH_EXO_HOME). Default: `data/` of the checkout.
+    source : str
+        URI of the market data (MECH_EXO_SOURCE): `sample`, `files:PATH`, `yahoo:…` or `simulator:…`.
+    config : Path or None
+        A YAML file that overrides keys of `strategy.yaml` (MECH_EXO_CONFIG).
+    executor : str
+        Where the steps of a run are executed (MECH_EXO_EXECUTOR): `in_process` (default: a step costs milliseconds) or
+        `multiprocess` (a step is a process of its own, and costs seconds).
+    slack_webhook : SecretStr or None
+        Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
+
+    home: Path = Field(default_factory=_default_home)
+    source: str = "sample"
+    config: Path | None = None
+    executor: Literal["in_process", "multiprocess"] = "in_process"
+    slack_webhook: SecretStr | None = None
+
+    @field_validator("home", "config")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @field_validator("home")
+    @classmethod
+    def _storable(cls, home: Path) -> Path:
+        refused = next((each for each in str(home) if each in _REFUSED_IN_HOME or not each.isprintable()), None)
+        if refused is not None:
+            raise ValueError(f"the tables cannot be stored under a path with {refused!r}; choose another folder")
+        return home
+
+    @property
+    def lake_path(self) -> Path:
+        """Root of the Delta tables."""
+        return self.home / "lake"
+
+    @property
+    def mart_path(self) -> Path:
+        """The published DuckDB file."""
+        return self.home / "mech_exo.duckdb"
+
+    @property
+    def reports_path(self) -> Path:
+        """The tear sheet and the QuantStats report."""
+        return self.home / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage: runs, events, schedules."""
+        return self.home / "dagster"
+
+
+def load_settings(**options: object) -> Settings:
+    """The settings of the environment, with the options that are not None put over them.
+
+    Raises
+    ------
+    InputError
+        If a MECH_EXO_* variable or an option is not accepted.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})  # ty: ignore[invalid-argument-type]
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise InputError(f"MECH_EXO_{name.upper()} (--{name}): {reason(error.errors()[:1])}.") from error

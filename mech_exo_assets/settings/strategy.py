@@ -1,0 +1,123 @@
+"""The strategy file: all research choices, read and validated once.
+
+What belongs here: `Strategy`, and how a file is put over the defaults. What does not: the sections, which stand in files of their own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings.faults import first_fault
+from mech_exo_assets.settings.judgement import Alerts, Backtest, Costs, WalkForward
+from mech_exo_assets.settings.portfolio import Construction
+from mech_exo_assets.settings.research import Composite, Factors, Ic, Quality, Scores
+from mech_exo_assets.settings.section import Section
+
+MAX_FORWARD_SESSIONS = 240
+"""Longest execution lag and horizon together: a year's forward returns may look one calendar year ahead, and no further."""
+
+
+class Strategy(Section):
+    """The research choices of one strategy; each key is explained in `strategy.yaml`."""
+
+    calendar: str
+    first_year: int = Field(ge=1900, le=2100)
+    quality: Quality
+    factors: Factors
+    scores: Scores
+    execution_lag: int = Field(ge=0)
+    horizons: tuple[PositiveInt, ...] = Field(min_length=1)
+    ic: Ic
+    composite: Composite
+    construction: Construction
+    costs: Costs
+    backtest: Backtest
+    walk_forward: WalkForward
+    alerts: Alerts
+    seed: int = Field(ge=0)
+
+    @field_validator("horizons")
+    @classmethod
+    def _sorted_once_each(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(horizons)))
+
+    @model_validator(mode="after")
+    def _within_a_year(self) -> Strategy:
+        if self.execution_lag + self.horizons[-1] > MAX_FORWARD_SESSIONS:
+            raise ValueError(f"execution_lag and the longest horizon together may be at most {MAX_FORWARD_SESSIONS} sessions")
+        return self
+
+    @model_validator(mode="after")
+    def _trades_after_it_knows(self) -> Strategy:
+        if self.backtest.execute_at == "open" and self.execution_lag == 0:
+            raise ValueError(
+                "backtest.execute_at: open with execution_lag: 0 would trade at the open on what is known at the close of that session; "
+                "take execution_lag: 1 or execute_at: close"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_on_a_known_horizon(self) -> Strategy:
+        wanted = self.walk_forward.horizon
+        if wanted is not None and wanted not in self.horizons:
+            raise ValueError(f"walk_forward.horizon: {wanted} is none of the horizons {list(self.horizons)}; take one of them")
+        return self
+
+    @property
+    def fit_horizon(self) -> int:
+        """Horizon that a walk-forward fits on: as chosen, or the longest of up to a month (21 sessions), or the shortest."""
+        return self.walk_forward.horizon or max((each for each in self.horizons if each <= 21), default=self.horizons[0])
+
+
+def load_strategy(config: Path | None = None) -> Strategy:
+    """The default strategy with the keys of `config` put over it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a YAML mapping, names a key that does not exist, or gives a value that is not accepted.
+    """
+    merged: dict[str, Any] = yaml.safe_load(resources.files("mech_exo_assets").joinpath("strategy.yaml").read_text(encoding="utf-8"))
+    if config is not None:
+        merged = _override(merged, _read_mapping(config), where=str(config))
+    try:
+        return Strategy.model_validate(merged)
+    except ValidationError as error:
+        raise InputError(f"{config or 'strategy.yaml'}: {first_fault(error, merged)}. Correct the value and run again.") from error
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"{path}: the configuration cannot be read ({reason}). Give an existing YAML file with --config.") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}). Correct the file and run again.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}, and must hold keys and values, e.g. 'execution_lag: 1'.")
+    return content
+
+
+def _override(defaults: Mapping[str, Any], overrides: Mapping[str, Any], *, where: str, prefix: str = "") -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in overrides.items():
+        if key not in defaults:
+            close = difflib.get_close_matches(str(key), list(defaults), n=1)
+            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known here: {', '.join(sorted(defaults))}."
+            raise InputError(f"{where}: unknown key '{prefix}{key}'; {hint}")
+        nested = isinstance(defaults[key], dict) and isinstance(value, dict)
+        merged[key] = _override(defaults[key], value, where=where, prefix=f"{prefix}{key}.") if nested else value
+    return merged
