@@ -1,0 +1,207 @@
+"""What the backtest leaves: returns and NAV of each session, positions, trades, and the check that they agree.
+
+What belongs here: the book and its tables. What does not: how it came about (`engine`), and figures about it (`performance`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mech_exo_assets.quant.backtest import kernel
+from mech_exo_assets.quant.costs import Tariff
+from mech_exo_assets.quant.panel import Dates, Matrix, Vector
+from mech_exo_assets.schemas import BACKTEST, POSITIONS, TRADES
+
+
+@dataclass(frozen=True, eq=False)
+class Book:
+    """The book of one simulated portfolio, from the session of the first trade.
+
+    All vectors run over `sessions`. Fractions are of the base: NAV at the previous close and the session's deposits.
+
+    Attributes
+    ----------
+    sessions : ndarray of datetime64[D]
+    symbols : ndarray of str
+    flows : ndarray of shape (14, n_sessions)
+        The kernel's flows, in currency; the properties below name them.
+    holdings : ndarray of shape (n_sessions, n_symbols)
+        Units of the total-return index that are held at each close.
+    closed_names : int
+        Positions that were closed since their name had stopped trading.
+    carried_orders : int
+        Orders that could not be filled in their session, each counted once for every session.
+    inputs, start, tariff, terms
+        What the kernel was run on; the book begins at row `start` of the matrices.
+    average_volume : ndarray of shape (n_all_sessions, n_symbols) or None
+        `costs.average_daily_volume`; None where the source has no volume.
+    """
+
+    sessions: Dates
+    symbols: NDArray[np.str_]
+    flows: Matrix
+    holdings: Matrix
+    closed_names: int
+    carried_orders: int
+    inputs: kernel.Inputs
+    start: int
+    tariff: Tariff
+    terms: kernel.Terms
+    average_volume: Matrix | None
+
+    def _fraction(self, row: int) -> Vector:
+        return self.flows[row] / self.flows[kernel.BASE]
+
+    @property
+    def nav(self) -> Vector:
+        """Net asset value at the close: cash and the value of all positions."""
+        return self.flows[kernel.NAV]
+
+    @property
+    def cash(self) -> Vector:
+        """Cash at the close, in currency; proceeds of short sales are in it."""
+        return self.flows[kernel.CASH]
+
+    @property
+    def commission(self) -> Vector:
+        """Commissions, as a fraction."""
+        return self._fraction(kernel.COMMISSION)
+
+    @property
+    def spread(self) -> Vector:
+        """Half bid-ask spreads, as a fraction."""
+        return self._fraction(kernel.SPREAD)
+
+    @property
+    def impact(self) -> Vector:
+        """Market impact, as a fraction."""
+        return self._fraction(kernel.IMPACT)
+
+    @property
+    def borrow(self) -> Vector:
+        """Borrow fees, as a fraction."""
+        return self._fraction(kernel.BORROW)
+
+    @property
+    def interest(self) -> Vector:
+        """Interest on cash, as a fraction; part of the gross return."""
+        return self._fraction(kernel.INTEREST)
+
+    @property
+    def cost(self) -> Vector:
+        """All costs, as a fraction: commission, spread, impact and borrow."""
+        return self.flows[[kernel.COMMISSION, kernel.SPREAD, kernel.IMPACT, kernel.BORROW]].sum(axis=0) / self.flows[kernel.BASE]
+
+    @property
+    def gross_return(self) -> Vector:
+        """Profit of the positions and interest, as a fraction."""
+        return (self.flows[kernel.PROFIT] + self.flows[kernel.INTEREST]) / self.flows[kernel.BASE]
+
+    @property
+    def net_return(self) -> Vector:
+        """gross_return − cost."""
+        return self.gross_return - self.cost
+
+    @property
+    def turnover(self) -> Vector:
+        """Traded notional, buys and sells together, as a fraction."""
+        return self._fraction(kernel.TRADED)
+
+    @property
+    def exposure(self) -> Vector:
+        """Sum of absolute positions over NAV, at the close."""
+        return (self.flows[kernel.LONG] + self.flows[kernel.SHORT]) / self.nav
+
+    @property
+    def net_exposure(self) -> Vector:
+        """Sum of signed positions over NAV, at the close."""
+        return (self.flows[kernel.LONG] - self.flows[kernel.SHORT]) / self.nav
+
+    @property
+    def names(self) -> NDArray[np.int32]:
+        """Names held at the close."""
+        return self.flows[kernel.HELD].astype(np.int32)
+
+    @property
+    def identity_error(self) -> float:
+        """Largest relative difference between two roads to the NAV: cash and positions, and the base with all that was earned and paid.
+
+        The first is counted in holdings, the second in flows; they share no sum.
+        """
+        paid = self.flows[[kernel.COMMISSION, kernel.SPREAD, kernel.IMPACT, kernel.BORROW]].sum(axis=0)
+        road = self.flows[kernel.BASE] + self.flows[kernel.PROFIT] + self.flows[kernel.INTEREST] - paid
+        return float(np.max(np.abs(road / self.nav - 1)))
+
+    @property
+    def flow(self) -> Vector:
+        """Deposits before each session, in currency; negative is a withdrawal."""
+        return self.inputs.deposits
+
+    @property
+    def unmeasured_trades(self) -> int:
+        """Trades whose average daily volume was not known, so that they had neither impact nor a cap."""
+        before = np.vstack([np.zeros(len(self.symbols)), self.holdings[:-1]])
+        traded = self.holdings != before
+        return int(np.count_nonzero(traded if self.average_volume is None else traded & ~(self.average_volume[self.start :] > 0)))
+
+    def to_frame(self, benchmark: Vector) -> pl.DataFrame:
+        """The table in `schemas.BACKTEST`.
+
+        Parameters
+        ----------
+        benchmark : ndarray of shape (n_sessions,)
+            Return of the benchmark in the sessions of the book; the first is left out, since the strategy is not invested before it.
+        """
+        compared = pl.Series(np.concatenate(([np.nan], benchmark[1:])), nan_to_null=True)
+        columns = {name: getattr(self, name) for name in BACKTEST.names if name not in ("date", "benchmark_return")}
+        return pl.DataFrame({"date": _dates(self.sessions), **columns, "benchmark_return": compared})
+
+    def positions(self) -> pl.DataFrame:
+        """The table in `schemas.POSITIONS`."""
+        where, (value, price, profit) = kernel.positions(self.holdings, self.inputs, self.start, self.terms.at_open)
+        frame = pl.DataFrame(
+            {
+                **self._axes(where),
+                "quantity": value / price,
+                "price": price,
+                "value": value,
+                "weight": value / self.nav[where[0]],
+                "profit": profit,
+            }
+        )
+        return frame.select(POSITIONS.names)
+
+    def trades(self) -> pl.DataFrame:
+        """The table in `schemas.TRADES`."""
+        where, (quantity, price, notional, commission, spread, impact) = kernel.trades(
+            self.holdings, self.inputs, self.start, self.tariff, self.terms
+        )
+        fresh = self.inputs.has_target[self.start - self.terms.lag :]
+        reason = np.where(where[2] == 1, "closed", np.where(fresh[where[0]], "target", "carried"))
+        frame = pl.DataFrame(
+            {
+                **self._axes(where),
+                "quantity": quantity,
+                "price": price,
+                "commission": commission,
+                "spread": spread,
+                "impact": impact,
+                "side": np.where(quantity > 0, "buy", "sell"),
+                "notional": notional,
+                "reason": reason,
+            },
+            schema_overrides={"side": pl.String, "reason": pl.String},
+        )
+        return frame.select(TRADES.names)
+
+    def _axes(self, where: NDArray[np.int64]) -> dict[str, pl.Series]:
+        names = pl.Series("symbol", self.symbols, dtype=pl.String)
+        return {"date": _dates(self.sessions[where[0]]), "symbol": names.gather(where[1]) if where.shape[1] else names.clear()}
+
+
+def _dates(days: Dates) -> pl.Series:
+    return pl.Series(days.astype("datetime64[D]")).cast(pl.Date)

@@ -1,0 +1,319 @@
+"""The backtest's loop over sessions and names, compiled.
+
+What belongs here: the loop, and the passes that turn its holdings into records. What does not: checks of input, and what people see
+(`engine`, `book`).
+
+Holdings are kept in units of the total-return index, so that a split or dividend moves nothing. The numba kernels cannot be seen by the
+coverage tool, which is what their `pragma: no cover` says; they are tested through `run`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from mech_exo_assets.quant.costs import commission, impact, spread
+from mech_exo_assets.quant.panel import Matrix, Vector
+
+CLOSE_AFTER = 10
+"""A position without a price for so many sessions in a row is closed at its last price: the name has stopped trading."""
+
+PROFIT, COMMISSION, SPREAD, IMPACT, BORROW, INTEREST, BOUGHT, TRADED, LONG, SHORT, CASH, NAV, BASE, HELD = range(14)
+"""Rows of the kernel's flows, in currency: BOUGHT is net of sales, TRADED is not; HELD is a number of names."""
+
+
+class Terms(NamedTuple):
+    """The scalars of a backtest; a plain tuple, so that the kernel takes it.
+
+    Attributes
+    ----------
+    lag : int
+        Sessions between a target and its trade.
+    initial_nav : float
+    band : float
+        No trade where the weight is nearer than this to its target, unless that is 0.
+    borrow, credit, debit : float
+        Daily rates, as fractions: of what is short, on cash, on cash that is owed.
+    at_open : bool
+        Whether execution prices differ from the close.
+    whole_shares : bool
+    by_share : bool
+        Whether unadjusted prices matter to costs or sizes.
+    capped : bool
+        Whether capacities are given.
+    with_impact : bool
+        Whether impact factors are given.
+    """
+
+    lag: int
+    initial_nav: float
+    band: float
+    borrow: float
+    credit: float
+    debit: float
+    at_open: bool
+    whole_shares: bool
+    by_share: bool
+    capped: bool
+    with_impact: bool
+
+
+class Inputs(NamedTuple):
+    """The arrays of a backtest, sessions × names; those that the terms switch off stand for nothing and are not looked at.
+
+    Attributes
+    ----------
+    targets : ndarray
+        Weights; NaN is 0.
+    has_target : ndarray of shape (n_sessions,), bool
+    index : ndarray
+        Total-return index at the close.
+    execution, shown : ndarray
+        Index and unadjusted price at which is traded.
+    close : ndarray
+        Unadjusted close.
+    capacity, factor : ndarray
+        See `costs.capacity` and `costs.impact_factor`.
+    days, deposits : ndarray of shape (n_sessions - start,)
+        Calendar days since the session before; deposits before the session.
+    """
+
+    targets: Matrix
+    has_target: NDArray[np.bool_]
+    index: Matrix
+    execution: Matrix
+    shown: Matrix
+    close: Matrix
+    capacity: Matrix
+    factor: Matrix
+    days: Vector
+    deposits: Vector
+
+
+class State(NamedTuple):
+    """What the loop knows of each name.
+
+    Attributes
+    ----------
+    units : ndarray
+        Units of the index that are held.
+    mark : ndarray
+        The index at which they are valued.
+    missing : ndarray of int
+        Sessions in a row without a price.
+    waiting : ndarray of bool
+        Whether an order could not be filled yet.
+    """
+
+    units: Vector
+    mark: Vector
+    missing: NDArray[np.int64]
+    waiting: NDArray[np.bool_]
+
+
+@njit(nogil=True, cache=True)
+def rows_with_values(matrix):  # pragma: no cover
+    """Whether each row holds anything but NaN."""
+    out = np.zeros(len(matrix), dtype=np.bool_)
+    for t in range(len(matrix)):
+        for value in matrix[t]:
+            if not np.isnan(value):
+                out[t] = True
+                break
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def simulate(inputs, start, tariff, terms):  # pragma: no cover
+    """Flows of each session (a row for each of the names above), units held at each close, names closed, orders that had to wait."""
+    n_sessions, n_symbols = inputs.index.shape
+    flows = np.zeros((HELD + 1, n_sessions - start))
+    holdings = np.empty((n_sessions - start, n_symbols))
+    state = State(np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols, dtype=np.int64), np.zeros(n_symbols, dtype=np.bool_))
+    cash = nav = terms.initial_nav
+    shorts, closed, waited, waiting, current = 0.0, 0, 0, 0, start - terms.lag
+    for t in range(start, n_sessions):
+        out = flows[:, t - start]
+        out[INTEREST] = cash * (terms.credit if cash > 0.0 else terms.debit) * inputs.days[t - start]
+        out[BORROW] = shorts * terms.borrow * inputs.days[t - start]
+        out[BASE] = nav + inputs.deposits[t - start]
+        cash += out[INTEREST] - out[BORROW] + inputs.deposits[t - start]
+        out[PROFIT] = _mark(inputs.execution[t] if terms.at_open else inputs.index[t], state)
+        worth = cash + _value(state)
+        if out[BASE] <= 0.0 or worth <= 0.0:
+            break  # ruined: this session's NAV stays 0
+        fresh = inputs.has_target[t - terms.lag]
+        if fresh:
+            current = t - terms.lag
+        if fresh or waiting > 0:
+            waiting = _trade(inputs, t, current, worth, state, tariff, terms, out)
+            waited += waiting
+            cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
+        if terms.at_open:
+            out[PROFIT] += _mark(inputs.index[t], state)
+        stopped, released = _close_stopped(inputs.index[t], state)
+        cash += released
+        closed += stopped
+        _sum_up(state, holdings[t - start], out)
+        shorts = out[SHORT]
+        nav = cash + out[LONG] - shorts
+        if nav <= 0.0:
+            break
+        out[CASH], out[NAV] = cash, nav
+    return flows, holdings, closed, waited
+
+
+@njit(nogil=True, cache=True)
+def _mark(prices, state):  # pragma: no cover
+    """Value everything that has a price anew; what that has earned."""
+    units, mark = state.units, state.mark
+    earned = 0.0
+    for i in range(len(units)):
+        if not np.isnan(prices[i]):
+            earned += units[i] * (prices[i] - mark[i])
+            mark[i] = prices[i]
+    return earned
+
+
+@njit(nogil=True, cache=True)
+def _value(state):  # pragma: no cover
+    """Value of all positions."""
+    total = 0.0
+    for i in range(len(state.units)):
+        total += state.units[i] * state.mark[i]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no cover
+    """Trade every name, or those that wait, towards its weight; how many wait afterwards."""
+    units, waiting = state.units, state.waiting
+    prices = inputs.execution[t] if terms.at_open else inputs.index[t]
+    fresh = inputs.has_target[t - terms.lag]
+    n_waiting = 0
+    for i in range(len(units)):
+        if not (fresh or waiting[i]):
+            continue
+        weight = 0.0 if np.isnan(inputs.targets[current, i]) else inputs.targets[current, i]
+        if np.isnan(prices[i]):
+            waiting[i] = weight != 0.0 or units[i] != 0.0
+            n_waiting += waiting[i]
+            continue
+        waiting[i] = False
+        wanted = weight * worth
+        order = wanted - units[i] * prices[i]
+        if order == 0.0 or (fresh and weight != 0.0 and abs(order) < terms.band * worth):
+            continue
+        trade = order
+        if terms.capped and abs(order) > inputs.capacity[t, i]:
+            trade = np.copysign(inputs.capacity[t, i], order)
+            waiting[i] = True
+            n_waiting += 1
+        # The last of a name is sold whole, with the fraction of a share that reinvested dividends have left.
+        if terms.whole_shares and not (trade == order and weight == 0.0):
+            trade = np.trunc(trade / inputs.shown[t, i]) * inputs.shown[t, i]
+        if trade != 0.0:
+            units[i] = wanted / prices[i] if trade == order else units[i] + trade / prices[i]
+            notional = abs(trade)
+            out[BOUGHT] += trade
+            out[TRADED] += notional
+            out[COMMISSION] += commission(notional, notional / inputs.shown[t, i] if terms.by_share else 0.0, tariff)
+            out[SPREAD] += spread(notional, tariff)
+            out[IMPACT] += impact(notional, inputs.factor[t, i]) if terms.with_impact else 0.0
+    return n_waiting
+
+
+@njit(nogil=True, cache=True)
+def _close_stopped(prices, state):  # pragma: no cover
+    """End positions whose name has stopped trading, at their last price; how many, and the cash that they leave."""
+    closed, released = 0, 0.0
+    for i in range(len(prices)):
+        state.missing[i] = state.missing[i] + 1 if np.isnan(prices[i]) else 0
+        if state.missing[i] == CLOSE_AFTER:
+            state.waiting[i] = False
+            if state.units[i] != 0.0:
+                released += state.units[i] * state.mark[i]
+                state.units[i] = 0.0
+                closed += 1
+    return closed, released
+
+
+@njit(nogil=True, cache=True)
+def _sum_up(state, held, out):  # pragma: no cover
+    """Keep the holdings of a close, and their value on each side."""
+    for i in range(len(held)):
+        held[i] = state.units[i]
+        value = state.units[i] * state.mark[i]
+        out[LONG] += max(value, 0.0)
+        out[SHORT] += max(-value, 0.0)
+        out[HELD] += value != 0.0
+
+
+@njit(nogil=True, cache=True)
+def positions(holdings, inputs, start, at_open):  # pragma: no cover
+    """Records of all positions: (session, symbol) and (value, close, profit)."""
+    n_sessions, n_symbols = holdings.shape
+    where = np.empty((2, _changes(holdings, False)), dtype=np.int64)
+    what = np.empty((3, where.shape[1]))
+    mark, close = np.zeros(n_symbols), np.zeros(n_symbols)
+    before, n = np.zeros(n_symbols), 0
+    for t in range(n_sessions):
+        now, prices = holdings[t], inputs.index[t + start]
+        for i in range(n_symbols):
+            profit, held = 0.0, before[i]
+            if at_open and not np.isnan(inputs.execution[t + start, i]):
+                profit = held * (inputs.execution[t + start, i] - mark[i])
+                mark[i], held = inputs.execution[t + start, i], now[i]
+            if not np.isnan(prices[i]):
+                profit += held * (prices[i] - mark[i])
+                mark[i], close[i] = prices[i], inputs.close[t + start, i]
+            if now[i] != 0.0 or before[i] != 0.0:
+                where[0, n], where[1, n] = t, i
+                what[0, n], what[1, n], what[2, n] = now[i] * mark[i], close[i], profit
+                n += 1
+        before = now
+    return where, what
+
+
+@njit(nogil=True, cache=True)
+def trades(holdings, inputs, start, tariff, terms):  # pragma: no cover
+    """Records of all trades: (session, symbol, whether the name had stopped trading) and (shares, price, notional, the three costs)."""
+    n_sessions, n_symbols = holdings.shape
+    where = np.empty((3, _changes(holdings, True)), dtype=np.int64)
+    what = np.empty((6, where.shape[1]))
+    mark, close = np.zeros(n_symbols), np.zeros(n_symbols)
+    before, n = np.zeros(n_symbols), 0
+    for t in range(n_sessions):
+        now, prices = holdings[t], inputs.index[t + start]
+        for i in range(n_symbols):
+            # Without a price nothing is traded but the end of a name, at its last price and free of cost.
+            stopped = np.isnan(prices[i])
+            if now[i] != before[i]:
+                price = inputs.execution[t + start, i] if terms.at_open else prices[i]
+                shown = close[i] if stopped else inputs.shown[t + start, i]
+                notional = abs(now[i] - before[i]) * (mark[i] if stopped else price)
+                where[0, n], where[1, n], where[2, n] = t, i, stopped
+                what[0, n], what[1, n], what[2, n] = np.copysign(notional / shown, now[i] - before[i]), shown, notional
+                what[3, n] = 0.0 if stopped else commission(notional, notional / shown, tariff)
+                what[4, n] = 0.0 if stopped else spread(notional, tariff)
+                what[5, n] = impact(notional, inputs.factor[t + start, i]) if terms.with_impact and not stopped else 0.0
+                n += 1
+            if not stopped:
+                mark[i], close[i] = prices[i], inputs.close[t + start, i]
+        before = now
+    return where, what
+
+
+@njit(nogil=True, cache=True)
+def _changes(holdings, changed):  # pragma: no cover
+    """How often holdings changed; or how often they are or were not 0."""
+    count, before = 0, np.zeros(holdings.shape[1])
+    for t in range(len(holdings)):
+        for i in range(holdings.shape[1]):
+            now = holdings[t, i]
+            count += now != before[i] if changed else now != 0.0 or before[i] != 0.0
+        before = holdings[t]
+    return count
