@@ -98,7 +98,7 @@ def average_daily_volume(volume: Matrix, close: Matrix, *, window: int, year_sta
 def impact_factor(index: Matrix, volume: Matrix, *, coefficient: float, window: int, year_starts: Index) -> Matrix:
     """What multiplies notional^1.5 to give the square-root impact of an order.
 
-    impact = notional · coefficient · vol · √(notional / ADV), so that factor[t, i] = coefficient · vol[t, i] / √ADV[t, i], with vol the standard
+    impact = notional · coefficient · vol · √(notional / ADV), so that factor[t, i] = coefficient · vol[t, i] / √ADV[t, i], vol the standard
     deviation of the returns of the `window` sessions before t.
 
     Parameters

@@ -21,6 +21,9 @@ from mech_exo_assets.quant.panel import Matrix, Vector
 CLOSE_AFTER = 10
 """A position without a price for so many sessions in a row is closed at its last price: the name has stopped trading."""
 
+DUST = 1e-9
+"""A share of NAV; what is nearer than this to its target is there, and no order is given for what is left by rounding."""
+
 PROFIT, COMMISSION, SPREAD, IMPACT, BORROW, INTEREST, BOUGHT, TRADED, LONG, SHORT, CASH, NAV, BASE, HELD = range(14)
 """Rows of the kernel's flows, in currency: BOUGHT is net of sales, TRADED is not; HELD is a number of names."""
 
@@ -205,7 +208,8 @@ def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no 
         waiting[i] = False
         wanted = weight * worth
         order = wanted - units[i] * prices[i]
-        if order == 0.0 or (fresh and weight != 0.0 and abs(order) < terms.band * worth):
+        nearest = terms.band if fresh and terms.band > DUST else DUST
+        if order == 0.0 or (weight != 0.0 and abs(order) < nearest * worth):
             continue
         trade = order
         if terms.capped and abs(order) > inputs.capacity[t, i]:
