@@ -1,0 +1,202 @@
+"""Where the return came from: which factor, sector, side and name.
+
+What belongs here: dividing the book's profit among members that add up to it. What does not: the book (`backtest`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mech_exo_assets.quant.panel import Dates, Index, Matrix, Panel, Vector, session_sums, unique_dates, unique_symbols
+from mech_exo_assets.schemas import CONTRIBUTIONS
+
+OTHER = "other"
+"""What no member explains: by factor, the profit of names whose position the score does not explain."""
+CASH = "cash"
+LARGEST_RATIO = 10.0
+"""A position that is larger, for its score, than so many times the session's median cannot be divided among the factors: its score is
+near the mean, where the factors cancel out, and it was not the score that made it large."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profits:
+    """The book's profit of each session and name, as a fraction of the base, over the sessions that are reported.
+
+    Attributes
+    ----------
+    sessions : ndarray of datetime64[D]
+    symbols : ndarray of str
+    profit : ndarray of shape (n_sessions, n_symbols)
+        0 where a name was not held.
+    held : ndarray of shape (n_sessions, n_symbols)
+        Position at the close before, or, where there was none, at the session's own; as a fraction of the base.
+    interest : ndarray of shape (n_sessions,)
+        Interest on cash.
+    book_sessions : ndarray of datetime64[D]
+        All sessions of the book, those before and after the reported ones too.
+    """
+
+    sessions: Dates
+    symbols: NDArray[np.str_]
+    profit: Matrix
+    held: Matrix
+    interest: Vector
+    book_sessions: Dates
+
+    @classmethod
+    def of(cls, positions: pl.DataFrame, backtest: pl.DataFrame, *, years: tuple[int, int]) -> Profits:
+        """From the tables of the whole book, the years from the first to the last, both included.
+
+        Parameters
+        ----------
+        positions, backtest : DataFrame
+            `schemas.POSITIONS` and `schemas.BACKTEST`.
+        """
+        book = Panel.from_frame(
+            positions, ["value", "profit"], sessions=unique_dates(backtest["date"]), symbols=unique_symbols(positions["symbol"])
+        )
+        days = backtest.sort("date")
+        base = (days["nav"] / (1 + days["net_return"])).to_numpy()
+        value = np.nan_to_num(book.observed("value"))
+        before = np.vstack([np.zeros(value.shape[1]), value[:-1]])
+        year = book.sessions.astype("datetime64[Y]").astype(int) + 1970
+        wanted = (year >= years[0]) & (year <= years[1])
+        profit = np.nan_to_num(book.observed("profit")) / base[:, None]
+        held = np.where(before != 0, before, value) / base[:, None]
+        return cls(book.sessions[wanted], book.symbols, profit[wanted], held[wanted], days["interest"].to_numpy()[wanted], book.sessions)
+
+    @property
+    def months(self) -> Index:
+        """Positions of the first session of each month."""
+        month = self.sessions.astype("datetime64[M]")
+        return np.flatnonzero(np.concatenate(([True], month[1:] != month[:-1]))[: len(month)]).astype(np.int64)
+
+
+def contribution_table(
+    profits: Profits,
+    scores: Panel,
+    weights: Mapping[str, float],
+    *,
+    sectors: Mapping[str, str | None],
+    min_coverage: float,
+    target_dates: Dates,
+    execution_lag: int,
+) -> pl.DataFrame:
+    """What each factor, sector, side and name has added to the gross return of each month.
+
+    Parameters
+    ----------
+    profits : Profits
+    scores : Panel
+        Oriented factor scores, on the sessions of the targets that were in force.
+    weights : mapping of str to float
+        Weight of each factor in the composite.
+    min_coverage : float
+        `composite.min_coverage`.
+    sectors : mapping of str to str or None
+        Sector of each symbol.
+    target_dates : ndarray of datetime64[D]
+        Sessions with a target.
+    execution_lag : int
+        Sessions between a target and its trade.
+
+    Returns
+    -------
+    DataFrame
+        `schemas.CONTRIBUTIONS`. The members of each dimension add up to the month's sum of gross returns.
+    """
+    by_sector: dict[str, list[int]] = {}
+    for i, symbol in enumerate(profits.symbols.tolist()):
+        by_sector.setdefault(sectors.get(symbol) or "none", []).append(i)
+    members = {
+        "name": {symbol: profits.profit[:, i] for i, symbol in enumerate(profits.symbols.tolist())},
+        "sector": {sector: _total(profits.profit[:, columns]) for sector, columns in sorted(by_sector.items())},
+        "side": {name: _total(np.where(np.sign(profits.held) == sign, profits.profit, 0.0)) for name, sign in (("long", 1), ("short", -1))},
+        "factor": _by_factor(profits, scores, weights, min_coverage=min_coverage, target_dates=target_dates, execution_lag=execution_lag),
+    }
+    months = profits.months
+    if not len(months):
+        return CONTRIBUTIONS.empty()
+    last = pl.Series(profits.sessions[np.append(months[1:], len(profits.sessions)) - 1]).cast(pl.Date)
+    frames = [
+        pl.DataFrame({"date": last, "contribution": np.add.reduceat(daily, months)}).with_columns(
+            dimension=pl.lit(dimension), member=pl.lit(member)
+        )
+        for dimension, of_members in members.items()
+        for member, daily in ({**of_members, CASH: profits.interest}).items()
+        if daily.any()
+    ]
+    return pl.concat(frames).select(CONTRIBUTIONS.names) if frames else CONTRIBUTIONS.empty()
+
+
+def _by_factor(
+    profits: Profits, scores: Panel, weights: Mapping[str, float], *, min_coverage: float, target_dates: Dates, execution_lag: int
+) -> dict[str, Vector]:
+    """Each name's profit, divided among the factors as they made up the score that its position came from.
+
+    With a[f, i] = w_f s[f, i] / Σ_g |w_g| (over the factors known for i) and c[i] = Σ_f a[f, i], the share of factor f in name i is
+    (a[f, i] − mean a[f]) / (c[i] − mean c); for weights in proportion to the score, this divides the position itself.
+    """
+    in_force = _targets_in_force(profits, scores.sessions, target_dates, execution_lag)
+    names = [name for name in sorted(weights) if name in scores]
+    if not names or (in_force < 0).all():
+        return {OTHER: _total(profits.profit)}
+    known = sum((abs(weights[name]) * ~np.isnan(scores[name]) for name in names), np.zeros(scores.shape))
+    # As in the composite: a name with too few known factors has no score.
+    there = known >= (min_coverage - 1e-12) * sum(abs(weight) for weight in weights.values())
+    there &= known > 0
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+
+    def centred(matrix: Matrix) -> Matrix:
+        return np.where(there, matrix - session_sums(np.where(there, matrix, np.nan)) / count, 0.0)
+
+    def part(name: str) -> Matrix:
+        return centred(np.divide(weights[name] * np.nan_to_num(scores[name]), known, out=np.zeros(scores.shape), where=there))
+
+    composite = sum((part(name) for name in names), np.zeros(scores.shape))
+    column = np.searchsorted(scores.symbols, profits.symbols)
+    column[column == len(scores.symbols)] = 0
+    known_name = (in_force >= 0)[:, None] & (scores.symbols[column] == profits.symbols)
+    behind = np.where(known_name, composite[np.ix_(in_force, column)], 0.0)
+    ratio = np.divide(np.abs(profits.held), np.abs(behind), out=np.full(behind.shape, np.nan), where=(behind != 0) & (profits.held != 0))
+    usable = (profits.profit != 0) & (ratio <= LARGEST_RATIO * _row_median(ratio))
+    row, name_at = np.nonzero(usable)
+    gain = profits.profit[row, name_at] / behind[row, name_at]
+    divided = {}
+    for name in names:
+        share = part(name)[in_force[row], column[name_at]]
+        divided[name] = np.bincount(row, weights=gain * share, minlength=len(profits.sessions)).astype(np.float64)
+    divided[OTHER] = _total(np.where(usable, 0.0, profits.profit))
+    return divided
+
+
+def _targets_in_force(profits: Profits, score_sessions: Dates, target_dates: Dates, execution_lag: int) -> Index:
+    """Row of the scores behind the positions of each session; -1 where there is none.
+
+    A target of session s trades at s + lag and earns from s + lag + 1 on.
+    """
+    targets = np.intersect1d(target_dates, score_sessions)
+    if not len(targets):
+        return np.full(len(profits.sessions), -1, dtype=np.int64)
+    axis = np.union1d(profits.book_sessions, score_sessions)
+    behind = np.searchsorted(axis, profits.sessions) - 1 - execution_lag
+    at = np.searchsorted(targets, axis[np.maximum(behind, 0)], side="right") - 1
+    return np.where((behind >= 0) & (at >= 0), np.searchsorted(score_sessions, targets[np.maximum(at, 0)]), -1).astype(np.int64)
+
+
+def _row_median(matrix: Matrix) -> Matrix:
+    """Median of the known values of each row, ndarray of shape (n_rows, 1); NaN where there is none."""
+    count = np.count_nonzero(~np.isnan(matrix), axis=1)
+    ordered = np.sort(matrix, axis=1)
+    row = np.arange(len(matrix))
+    middle = 0.5 * (ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, count // 2 % matrix.shape[1]])
+    return np.where(count > 0, middle, np.nan)[:, None]
+
+
+def _total(matrix: Matrix) -> Vector:
+    return session_sums(matrix)[:, 0]
