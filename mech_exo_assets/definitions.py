@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mech_exo_assets.defs import decay, factors, market, reporting, strategy
+from mech_exo_assets.defs import backtest, decay, factors, market, reporting, strategy, walk_forward
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
-from mech_exo_assets.defs.jobs import MARKET_REFRESH, REFRESH
+from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH
 from mech_exo_assets.defs.resources import build_resources
-from mech_exo_assets.defs.schedules import daily_refresh
+from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest
 from mech_exo_assets.settings import Settings
 
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
@@ -17,10 +17,10 @@ EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiproce
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([market, factors, decay, strategy, reporting]),
+        assets=dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, reporting]),
         resources=build_resources(settings),
-        jobs=[REFRESH, MARKET_REFRESH],
-        schedules=[daily_refresh],
+        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST],
+        schedules=[daily_refresh, nightly_backtest],
         sensors=[AUTOMATION_SENSOR],
         executor=EXECUTORS[settings.executor],
     )

@@ -11,3 +11,7 @@ class MechExoError(Exception):
 
 class InputError(MechExoError):
     """The user's data, settings or arguments are wrong, and nothing was changed. The command line exits with 2."""
+
+
+class MissingLibraryError(MechExoError):
+    """A library of the system that just one feature needs is not installed."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mech_exo_assets.cli import export, run, status, up
+from mech_exo_assets.cli import export, report, run, status, up
 from mech_exo_assets.errors import InputError, MechExoError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=up.EXAMPLES)(up.up)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.add_typer(report.app, name="report")
 
 
 @app.callback()

@@ -23,18 +23,21 @@ class RunProgress(logging.Handler):
     ----------
     console : Console
         Where to write.
-    stages : int
-        How many stages the run has.
     """
 
-    def __init__(self, console: Console, stages: int) -> None:
+    def __init__(self, console: Console) -> None:
         super().__init__()
         self.seconds: dict[str, float] = {}
         self._started: dict[str, float] = {}
         self._bar = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
         )
-        self._task = self._bar.add_task("starting", total=stages)
+        self._task = self._bar.add_task("starting", total=None)
+
+    def of(self, *, stages: int) -> Self:
+        """The handler, once it is known how many stages the run has."""
+        self._bar.update(self._task, total=stages)
+        return self
 
     def __enter__(self) -> Self:
         self._bar.start()

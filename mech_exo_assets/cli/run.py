@@ -128,26 +128,26 @@ def _execute(
     import dagster as dg
 
     from mech_exo_assets.cli.progress import RunProgress
-    from mech_exo_assets.defs.jobs import year_range_tags
+    from mech_exo_assets.defs.jobs import REFRESH, year_range_tags
 
     with dagster_instance(settings) as instance:
         _fail_abandoned_runs(instance)
-        progress = RunProgress(console, stages=len(keys or definitions.resolve_asset_graph().materializable_asset_keys))
-        with progress:
-            result = (
-                dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
-                .resolve_job_def("refresh")
-                .execute_in_process(
-                    instance=instance,
-                    asset_selection=keys,
-                    raise_on_error=False,
-                    run_config={"loggers": {"progress": {}}},
-                    tags={
-                        **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),
-                        ACTOR_TAG: "mech-exo run",
-                        "mech_exo/reason": todo.reason,
-                    },
-                )
+        progress = RunProgress(console)
+        watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
+        if keys is None:
+            job = watched.resolve_job_def(REFRESH.name)
+        else:
+            job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(keys))
+        with progress.of(stages=len(job.nodes)):
+            result = job.execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"progress": {}}},
+                tags={
+                    **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),
+                    ACTOR_TAG: "mech-exo run",
+                    "mech_exo/reason": todo.reason,
+                },
             )
     if not result.success:
         _raise_failure(result)
@@ -161,7 +161,8 @@ def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
 
     try:
         with accepted_beta("include_sources"):
-            keys = sorted(dg.AssetSelection.from_string(select).resolve(graph))
+            # Tables that one step gives come together.
+            keys = sorted(dg.AssetSelection.from_string(select).required_multi_asset_neighbors().resolve(graph))
     except dg.DagsterError as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--select {select!r}: {first} Try 'group:market' or 'key:\"decay/ic\"'.") from error

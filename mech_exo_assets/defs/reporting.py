@@ -1,19 +1,27 @@
 """What people are given (Dagster *assets*).
 
-What belongs here: the group `reporting`. What does not: how a file is built (`storage.mart`).
+What belongs here: the group `reporting`. What does not: how a file is built (`storage.mart`, `reports`).
 """
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
 
 from mech_exo_assets.defs.automation import ON_UPDATE
-from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table
-from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.defs.resources import MarketSource, ReportsFolder
+from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table, table_input
+from mech_exo_assets.errors import InputError, MissingLibraryError
+from mech_exo_assets.schemas import BACKTEST, CONTRIBUTIONS, PERFORMANCE, POSITIONS, TABLES, TRADES, WALK_FORWARD, WALK_FORWARD_WINDOWS
+from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart, update
 
 MART = dg.AssetKey(["reporting", "mart"])
+TEAR_SHEET = dg.AssetKey(["reporting", "tear_sheet"])
+QUANTSTATS_REPORT = dg.AssetKey(["reporting", "quantstats_report"])
 
 
 @dg.asset(
@@ -56,4 +64,96 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
             ),
         },
         check_results=[check("equals_lake", passed=not wrong, tables_that_differ=", ".join(wrong))],
+    )
+
+
+@dg.asset(
+    key=TEAR_SHEET,
+    group_name="reporting",
+    kinds={"plotly"},
+    owners=[OWNER],
+    code_version="1",
+    deps=[key_of(schema) for schema in (BACKTEST, PERFORMANCE, CONTRIBUTIONS, POSITIONS, TRADES, WALK_FORWARD, WALK_FORWARD_WINDOWS)],
+    check_specs=[dg.AssetCheckSpec("self_contained", asset=TEAR_SHEET, description="The page asks for nothing from a network.")],
+)
+def tear_sheet(
+    strategy: dg.ResourceParam[Strategy],
+    lake: dg.ResourceParam[Lake],
+    market_source: dg.ResourceParam[MarketSource],
+    reports_folder: dg.ResourceParam[ReportsFolder],
+) -> dg.MaterializeResult:
+    """Everything about the backtest on one HTML page that needs no network; the file can be mailed, printed and kept."""
+    from mech_exo_assets.reports.files import write_in_one_step
+    from mech_exo_assets.reports.rendering import external_references
+    from mech_exo_assets.reports.tear_sheet import gather
+    from mech_exo_assets.reports.tear_sheet import tear_sheet as page_of
+
+    content = gather(lake, strategy, source=market_source.uri, written=datetime.now(UTC))
+    page = page_of(content)
+    path = reports_folder.tear_sheet
+    write_in_one_step(path, page.encode())
+    fetched = external_references(page)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(path)),
+            "bytes": path.stat().st_size,
+            "first_date": str(content.backtest["date"][0]),
+            "last_date": str(content.backtest["date"][-1]),
+            "tables_read": dg.MetadataValue.json(dict(content.versions)),
+        },
+        check_results=[check("self_contained", passed=not fetched, references=", ".join(fetched))],
+    )
+
+
+@dg.asset(
+    key=QUANTSTATS_REPORT,
+    group_name="reporting",
+    kinds={"quantstats", "pdf"},
+    owners=[OWNER],
+    code_version="1",
+    ins={"backtest": table_input(BACKTEST, columns=["date", "net_return", "benchmark_return"])},
+    output_required=False,
+    check_specs=[
+        dg.AssetCheckSpec("made", asset=QUANTSTATS_REPORT, description="There is a report, and it is a PDF; or why there is none.")
+    ],
+)
+def quantstats_report(
+    context: dg.AssetExecutionContext,
+    backtest: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+    market_source: dg.ResourceParam[MarketSource],
+    reports_folder: dg.ResourceParam[ReportsFolder],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """QuantStats' metrics and figures of the backtest beside its benchmark, as a PDF."""
+    from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
+    from mech_exo_assets.reports.files import write_in_one_step
+    from mech_exo_assets.reports.quantstats_report import quantstats_pdf
+
+    days = backtest.sort("date")
+    sessions = days["date"].to_numpy().astype("datetime64[D]")
+    try:
+        document = quantstats_pdf(
+            days["net_return"].to_numpy(),
+            days["benchmark_return"].to_numpy(),
+            sessions,
+            title="Backtest of the strategy",
+            benchmark_name=strategy.backtest.benchmark or UNIVERSE,
+            source=market_source.uri,
+            written=datetime.now(UTC),
+        )
+    except (InputError, MissingLibraryError) as error:
+        # A history too short for a report, or a machine that cannot make one, is no failure of the run; the check says why there is none.
+        context.log.warning(str(error))
+        yield check("made", passed=False, severity=dg.AssetCheckSeverity.WARN, reason=str(error))
+        return
+    path = reports_folder.quantstats
+    write_in_one_step(path, document)
+    yield dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(path)),
+            "bytes": len(document),
+            "first_date": str(sessions[0]),
+            "last_date": str(sessions[-1]),
+        },
+        check_results=[check("made", passed=document.startswith(b"%PDF-"), bytes=len(document))],
     )

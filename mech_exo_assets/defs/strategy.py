@@ -1,15 +1,22 @@
-"""From scores to a portfolio and what it would have earned (Dagster *assets*).
+"""From scores to the portfolio that should be held (Dagster *assets*).
 
-What belongs here: the group `strategy`. What does not: constructions and accounting (`quant.portfolio`, `quant.backtest`).
+What belongs here: the tables of the group `strategy` that come before the backtest. What does not: constructions (`quant.portfolio`), and
+what the portfolio would have earned (`backtest`).
 """
 
 import dagster as dg
 import polars as pl
 
-from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
+from mech_exo_assets.defs.automation import ON_YEAR_UPDATE
+from mech_exo_assets.defs.partitions import years_before, years_of
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_input
-from mech_exo_assets.schemas import BACKTEST, COMPOSITE, PRICES, SCORES, TARGETS, factor_columns
+from mech_exo_assets.schemas import COMPOSITE, PRICES, SCORES, TARGETS, UNIVERSE, factor_columns
 from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.io_manager import REBUILD_TAG
+from mech_exo_assets.storage.lake import Lake
+
+RISK_YEARS = 3
+"""Years of prices before its own that a year's targets may need: `construction.beta_window` is 500 sessions at most."""
 
 
 @table_asset(
@@ -42,78 +49,76 @@ def composite(scores: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.
 
 @table_asset(
     TARGETS,
-    code_version="1",
+    code_version="2",
     automation=ON_YEAR_UPDATE,
-    ins={"composite": table_input(COMPOSITE)},
-    checks={"gross_as_chosen": "On every session the absolute weights add up to construction.gross."},
+    ins={
+        "composite": table_input(COMPOSITE),
+        "prices": table_input(
+            PRICES,
+            columns=["date", "symbol", "high", "low", "close", "total_return_index"],
+            partition_mapping=years_before(RISK_YEARS),
+        ),
+        "universe": table_input(UNIVERSE),
+    },
+    checks={
+        "within_limits": "On every session the absolute weights add up to construction.gross at most, and no limit is exceeded.",
+        "as_chosen": "On every session the absolute weights add up to construction.gross (unless limits or the sizing keep them below it).",
+    },
 )
-def targets(composite: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
+def targets(
+    context: dg.AssetExecutionContext,
+    composite: pl.DataFrame,
+    prices: pl.DataFrame,
+    universe: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[pl.DataFrame]:
     """The weights that the portfolio should have, known at the close of each session."""
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.portfolio import target_table
 
     construction = strategy.construction
     table = target_table(
-        Panel.from_frame(composite, ["score"]), kind=construction.kind, gross=construction.gross, quantile=construction.quantile
+        Panel.from_frame(composite, ["score"]),
+        Panel.from_frame(prices, ["high", "low", "close", "total_return_index"]),
+        construction,
+        sectors=dict(universe.select("symbol", "sector").iter_rows()),
+        calendar=strategy.calendar,
+        previous=_targets_of_the_year_before(context, lake),
     )
-    gross = table.group_by("date").agg(pl.col("weight").abs().sum().alias("gross"))
-    off = gross.filter((pl.col("gross") - construction.gross).abs() > 1e-9)
+    sums = table.group_by("date").agg(gross=pl.col("weight").abs().sum(), net=pl.col("weight").sum(), largest=pl.col("weight").abs().max())
+    limits = construction.limits
+    # A volatility target may take the weights above the construction's gross, up to its limit.
+    most = limits.gross or (None if construction.volatility_target else construction.gross)
+    too_large = [
+        sums.filter(pl.col(column).abs() > bound + 1e-9).height
+        for column, bound in (("gross", most), ("net", limits.net), ("largest", limits.name))
+        if bound is not None
+    ]
+    below = sums.filter((pl.col("gross") - construction.gross).abs() > 1e-9)
     latest = table.filter(pl.col("date") == pl.col("date").max()).sort(pl.col("weight").abs(), descending=True)
     return materialised(
         TARGETS,
         table,
         metadata={
             "construction": construction.kind,
-            "mean_names": len(table) / max(gross.height, 1),
+            "sessions_with_targets": sums.height,
+            "mean_names": len(table) / max(sums.height, 1),
             "latest": markdown_table(latest.head(10)),
         },
-        checks=[check("gross_as_chosen", passed=off.is_empty(), sessions_off=off.height)],
+        checks=[
+            check("within_limits", passed=sum(too_large) == 0, sessions_off=sum(too_large)),
+            check("as_chosen", passed=below.is_empty(), severity=dg.AssetCheckSeverity.WARN, sessions_off=below.height),
+        ],
     )
 
 
-@table_asset(
-    BACKTEST,
-    code_version="1",
-    automation=ON_UPDATE,
-    ins={
-        "targets": table_input(TARGETS),
-        "prices": table_input(PRICES, columns=["date", "symbol", "total_return_index"]),
-    },
-    checks={"returns_make_nav": "Compounding the net returns gives the NAV, to 1e-9."},
-)
-def backtest(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
-    """What a portfolio that follows the targets would have earned, session by session, after costs."""
-    from mech_exo_assets.quant.backtest import run
-    from mech_exo_assets.quant.costs import linear_cost_rate
-    from mech_exo_assets.quant.panel import Panel
-    from mech_exo_assets.quant.performance import performance
-    from mech_exo_assets.reports.figures import equity_and_drawdown
+def _targets_of_the_year_before(context: dg.AssetExecutionContext, lake: Lake) -> pl.DataFrame:
+    """What was to be held in the year before this run's first, where hold bands go on from; nothing where the history starts with it.
 
-    market = Panel.from_frame(prices, ["total_return_index"])
-    wanted = Panel.from_frame(targets, ["weight"], sessions=market.sessions, symbols=market.symbols)
-    result = run(
-        wanted.observed("weight"),
-        market.observed("total_return_index"),
-        market.sessions,
-        execution_lag=strategy.execution_lag,
-        cost_rate=linear_cost_rate(commission_bps=strategy.costs.commission_bps, half_spread_bps=strategy.costs.half_spread_bps),
-        initial_nav=strategy.backtest.initial_nav,
-    )
-    table = result.to_frame()
-    figures = performance(result.net_return, result.sessions)
-    compounded = strategy.backtest.initial_nav * (1 + table["net_return"]).cum_prod()
-    worst = float((table["nav"] / compounded - 1).abs().to_numpy().max())
-    return materialised(
-        BACKTEST,
-        table,
-        metadata={
-            "cagr": figures.cagr,
-            "volatility": figures.volatility,
-            "sharpe": figures.sharpe,
-            "max_drawdown": figures.max_drawdown,
-            "mean_daily_turnover": float(result.turnover.mean()),
-            "names_closed_without_price": result.closed_names,
-            "equity": dg.MetadataValue.md(equity_and_drawdown(table)),
-        },
-        checks=[check("returns_make_nav", passed=worst < 1e-9, largest_difference=worst)],
-    )
+    Read from the lake and not as an input: an asset that is its own input would have to be computed one year after another.
+    """
+    first, _ = years_of(context)
+    if context.run.tags.get(REBUILD_TAG) == "true" or not lake.exists(TARGETS.key):
+        return TARGETS.empty()
+    return lake.read(TARGETS.key, years=[first - 1])

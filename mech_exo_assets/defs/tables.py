@@ -16,6 +16,7 @@ from mech_exo_assets.schemas import TABLES, TableSchema, factor_columns
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
+KINDS = {"polars", "delta"}
 
 
 def key_of(schema: TableSchema) -> dg.AssetKey:
@@ -54,7 +55,6 @@ def table_asset(
         What materialises the asset, where that is another asset.
     """
     group, name = schema.key.split("/")
-    described = {UNIQUE_ROWS: f"No two rows share {' and '.join(schema.unique)}.", **(checks or {})}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
         # Dagster refuses `MaterializeResult[...]` beside checks, and takes a bare one for an asset without a value.
@@ -64,7 +64,7 @@ def table_asset(
                 name=name,
                 key_prefix=group,
                 group_name=group,
-                kinds={"polars", "delta"},
+                kinds=KINDS,
                 owners=[OWNER],
                 code_version=code_version,
                 ins=dict(ins or {}),
@@ -72,17 +72,66 @@ def table_asset(
                 partitions_def=YEARS if schema.time_column else None,
                 backfill_policy=dg.BackfillPolicy.single_run() if schema.time_column else None,
                 automation_condition=automation,
-                metadata={
-                    "dagster/column_schema": column_schema(schema),
-                    "dagster/table_name": schema.key.replace("/", "."),
-                    "row": schema.row,
-                },
-                check_specs=[
-                    dg.AssetCheckSpec(check, asset=key_of(schema), description=description) for check, description in described.items()
-                ],
+                metadata=_static_metadata(schema),
+                check_specs=_check_specs(schema, checks),
             )(function)
 
     return declare
+
+
+def table_assets(
+    schemas: Mapping[TableSchema, Mapping[str, str]],
+    *,
+    name: str,
+    code_version: str,
+    ins: Mapping[str, dg.AssetIn] | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorator for several unpartitioned tables that one computation gives; it yields the result of each, in order.
+
+    Parameters
+    ----------
+    schemas : mapping of TableSchema to mapping of str to str
+        The tables, and name and description of the checks that each reports beside `unique_rows`. A table's description in the graph is
+        what its row is.
+    name : str
+        Of the step.
+    """
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        function.__annotations__.pop("return", None)
+        return dg.multi_asset(
+            name=name,
+            outs={
+                schema.key.replace("/", "__"): dg.AssetOut(
+                    key=key_of(schema),
+                    dagster_type=pl.DataFrame,
+                    description=f"{schema.row}\n\n{function.__doc__}",
+                    group_name=schema.key.split("/")[0],
+                    kinds=KINDS,
+                    owners=[OWNER],
+                    code_version=code_version,
+                    metadata=_static_metadata(schema),
+                )
+                for schema in schemas
+            },
+            ins=dict(ins or {}),
+            check_specs=[spec for schema, checks in schemas.items() for spec in _check_specs(schema, checks)],
+        )(function)
+
+    return declare
+
+
+def _static_metadata(schema: TableSchema) -> dict[str, Any]:
+    return {
+        "dagster/column_schema": column_schema(schema),
+        "dagster/table_name": schema.key.replace("/", "."),
+        "row": schema.row,
+    }
+
+
+def _check_specs(schema: TableSchema, checks: Mapping[str, str] | None) -> list[dg.AssetCheckSpec]:
+    described = {UNIQUE_ROWS: f"No two rows share {' and '.join(schema.unique)}.", **(checks or {})}
+    return [dg.AssetCheckSpec(check, asset=key_of(schema), description=description) for check, description in described.items()]
 
 
 def materialised(
@@ -108,7 +157,8 @@ def materialised(
         figures["dagster/column_lineage"] = dg.TableColumnLineage(deps)
     if schema.one_column_per_factor:
         figures["dagster/column_schema"] = column_schema(schema, factors=factor_columns(frame.columns))
-    return dg.MaterializeResult(value=frame, metadata=figures, check_results=[_unique_rows(schema, frame), *checks])
+    outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, frame), *checks)]
+    return dg.MaterializeResult(asset_key=key_of(schema), value=frame, metadata=figures, check_results=outcomes)
 
 
 def check(
@@ -116,6 +166,18 @@ def check(
 ) -> dg.AssetCheckResult:
     """The outcome of one of the asset's declared checks, with the figures it was judged by."""
     return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata)
+
+
+def _of(schema: TableSchema, outcome: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """The outcome with the table's key, without which a step of several tables does not know whose it is."""
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        asset_key=key_of(schema),
+        check_name=outcome.check_name,
+        metadata=outcome.metadata,
+        severity=outcome.severity,
+        description=outcome.description,
+    )
 
 
 def column_schema(schema: TableSchema, *, factors: Iterable[str] = ()) -> dg.TableSchema:

@@ -200,3 +200,18 @@ def _row_median(matrix: Matrix) -> Matrix:
 
 def _total(matrix: Matrix) -> Vector:
     return session_sums(matrix)[:, 0]
+
+
+def largest_gap(contributions: pl.DataFrame, backtest: pl.DataFrame) -> float:
+    """Largest difference between a month's gross returns and the contributions of any dimension to it.
+
+    Parameters
+    ----------
+    contributions, backtest : DataFrame
+        `schemas.CONTRIBUTIONS`, and date and gross_return of `schemas.BACKTEST` for its months at least.
+    """
+    if contributions.is_empty():
+        return 0.0
+    gross = backtest.group_by(month=pl.col("date").dt.truncate("1mo")).agg(gross=pl.col("gross_return").sum())
+    sums = contributions.group_by("dimension", month=pl.col("date").dt.truncate("1mo")).agg(pl.col("contribution").sum())
+    return float((sums.join(gross, on="month", how="left").select((pl.col("contribution") - pl.col("gross")).abs().max())).item())

@@ -16,8 +16,11 @@ from mech_exo_assets.quant.factors import available, compute
 from mech_exo_assets.quant.factors.known import features_as_of
 from mech_exo_assets.quant.factors.scoring import score_all
 from mech_exo_assets.quant.panel import Panel
+from mech_exo_assets.quant.portfolio import target_weights
 from mech_exo_assets.quant.prices import total_return_index
 from mech_exo_assets.quant.simulator import simulate
+from mech_exo_assets.schemas import TARGETS
+from mech_exo_assets.settings import load_strategy
 
 
 def warm_up() -> None:
@@ -39,8 +42,18 @@ def warm_up() -> None:
     )
     forward = returns.forward_returns(panel["total_return_index"], horizon=1, execution_lag=1)
     ic.ic_table(scores, {1: forward}, panel.sessions, min_names=10)
+    _construct(panel)
     targets = np.full(panel.shape, 1 / panel.shape[1])
     backtest.run(targets, panel["total_return_index"], panel.sessions, execution_lag=1, cost_rate=0.001, initial_nav=1.0)
+
+
+def _construct(market: Panel) -> None:
+    """Target weights, with every constraint that has a kernel."""
+    chosen = load_strategy()
+    limits = chosen.construction.limits.model_copy(update={"name": 0.2, "sector": 0.5, "gross": 1.0})
+    construction = chosen.construction.model_copy(update={"neutral": ("beta",), "volatility_target": 0.1, "limits": limits})
+    scores = Panel(market.sessions, market.symbols, {"score": returns.simple_returns(market["total_return_index"])})
+    target_weights(scores, market, construction, sectors={}, calendar=chosen.calendar, previous=TARGETS.empty())
 
 
 if __name__ == "__main__":

@@ -24,9 +24,14 @@ def _keys(location: tuple[int | str, ...], given: Any) -> list[str]:
     """The parts of pydantic's location that are keys or positions in the file; others name a form that the value might have had."""
     keys = []
     for part in location:
-        if (isinstance(given, dict) and part in given) or (isinstance(given, list) and isinstance(part, int)):
-            keys.append(str(part))
-            given = given[part]
+        if isinstance(given, dict):
+            # pydantic names a key that is a date by its repr.
+            found = [key for key in given if part in (key, repr(key))]
+        else:
+            found = [part] if isinstance(given, list) and isinstance(part, int) else []
+        if found:
+            keys.append(str(found[0]))
+            given = given[found[0]]
     return keys
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from mech_exo_assets.settings.section import Section
 
@@ -27,6 +27,25 @@ class Costs(Section):
     borrow_bps: NonNegativeFloat
     cash_interest_bps: NonNegativeFloat
     debit_interest_bps: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _no_riches_from_debt(self) -> Costs:
+        if self.cash_interest_bps > self.debit_interest_bps:
+            raise ValueError(
+                f"cash_interest_bps: {self.cash_interest_bps:g} is above debit_interest_bps: {self.debit_interest_bps:g}, so that "
+                "borrowing cash to hold it would earn money; lower the first or raise the second"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _below_what_is_traded(self) -> Costs:
+        proportional = self.commission_bps + self.half_spread_bps
+        if proportional >= 10_000:
+            raise ValueError(
+                f"commission_bps and half_spread_bps together are {proportional:g} basis points, and 10000 are all that is traded; "
+                "lower them"
+            )
+        return self
 
 
 class Backtest(Section):
@@ -49,6 +68,16 @@ class WalkForward(Section):
     embargo: int = Field(ge=0)
     fit: Literal["configured", "mean_ic"]
     horizon: PositiveInt | None
+
+    @model_validator(mode="after")
+    def _each_session_out_of_sample_once(self) -> WalkForward:
+        if self.step_months != self.test_months:
+            problem = "overlap" if self.step_months < self.test_months else "leave sessions out"
+            raise ValueError(
+                f"step_months: {self.step_months} is not test_months: {self.test_months}, so that the tests would {problem} and could not "
+                "be joined into one curve; make them equal"
+            )
+        return self
 
 
 class Alerts(Section):

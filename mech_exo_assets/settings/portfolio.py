@@ -65,6 +65,15 @@ class Construction(Section):
             return self.gross
         return self.gross - 2 * self.short if self.kind == "extension" else 0.0
 
+    @property
+    def largest_weight(self) -> float:
+        """What a name can be given at most before a scaling to volatility: all of its side, or its share where all are equal."""
+        if self.kind == "top_n" and self.sizing in ("auto", "equal"):
+            return self.gross / self.top_n.names
+        if self.kind in LONG_ONLY or self.sizing == "kelly":
+            return self.gross
+        return self.gross - self.short if self.kind == "extension" else self.gross / 2
+
     @model_validator(mode="after")
     def _without_contradiction(self) -> Construction:
         said = [message for holds, message in self._contradictions() if holds]
@@ -103,6 +112,20 @@ class Construction(Section):
                 "sizing: kelly and volatility_target both say how large the whole portfolio is; leave one of them out",
             ),
             (
+                self.sizing == "kelly" and self.kind == "extension",
+                (
+                    f"kind: extension says that longs are {self.gross - self.short:g} and shorts {self.short:g}, and sizing: kelly gives "
+                    "each name its own weight; take another of the two"
+                ),
+            ),
+            (
+                self.sizing == "kelly" and limits.net == 0 and not self.neutral,
+                (
+                    "sizing: kelly does not balance longs and shorts, so that limits.net: 0 would leave nothing to hold; take "
+                    "neutral: [sector], or raise limits.net"
+                ),
+            ),
+            (
                 limits.gross is not None and self.gross > limits.gross,
                 f"gross: {self.gross:g} is above limits.gross: {limits.gross}; lower gross or raise the limit",
             ),
@@ -111,7 +134,10 @@ class Construction(Section):
                 f"the construction aims at a net weight of {self.net:g}, above limits.net: {limits.net}; raise it or take another kind",
             ),
             (
-                self.kind == "top_n" and limits.name is not None and self.top_n.names * limits.name < self.gross - 1e-12,
+                self.kind == "top_n"
+                and self.sizing != "kelly"
+                and limits.name is not None
+                and self.top_n.names * limits.name < self.gross - 1e-12,
                 (
                     f"top_n.names: {self.top_n.names} names of at most limits.name: {limits.name} each cannot reach gross: {self.gross:g}; "
                     "raise one of the first two or lower gross"
@@ -122,6 +148,13 @@ class Construction(Section):
                 (
                     f"no_trade_band: {self.no_trade_band:g} is not below limits.name: {limits.name}, so that no name would ever be bought; "
                     "lower the band"
+                ),
+            ),
+            (
+                self.volatility_target is None and self.no_trade_band > self.largest_weight + 1e-12,
+                (
+                    f"no_trade_band: {self.no_trade_band:g} is above {self.largest_weight:g}, the largest weight that a name can be given, "
+                    "so that none would ever be bought; lower the band"
                 ),
             ),
         ]

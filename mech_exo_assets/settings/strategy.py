@@ -71,6 +71,27 @@ class Strategy(Section):
             raise ValueError(f"walk_forward.horizon: {wanted} is none of the horizons {list(self.horizons)}; take one of them")
         return self
 
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> Strategy:
+        left_out = self.execution_lag + self.fit_horizon + self.walk_forward.embargo
+        months = self.walk_forward.train_months
+        # No month has more sessions than this.
+        longest = months * (31 if self.calendar == "24/7" else 23)
+        if left_out >= longest:
+            raise ValueError(
+                f"walk_forward.train_months: {months} are at most {longest} sessions, and execution_lag, the horizon that is fitted on and "
+                f"walk_forward.embargo leave {left_out} of them out; take more months, or a shorter embargo or horizon"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weighs_what_is_computed(self) -> Strategy:
+        weights = {} if self.composite.weights == "equal" else self.composite.weights
+        both = sorted(set(weights) & set(self.factors.exclude))
+        if both:
+            raise ValueError(f"composite.weights gives {both[0]} a weight, and factors.exclude leaves it out; take it from one of the two")
+        return self
+
     @property
     def fit_horizon(self) -> int:
         """Horizon that a walk-forward fits on: as chosen, or the longest of up to a month (21 sessions), or the shortest."""
@@ -102,7 +123,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: the configuration cannot be read ({reason}). Give an existing YAML file with --config.") from error
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # A ValueError is a date that is none, such as 2010-13-01.
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}). Correct the file and run again.") from error
     if content is None:
         return {}
@@ -118,6 +139,7 @@ def _override(defaults: Mapping[str, Any], overrides: Mapping[str, Any], *, wher
             close = difflib.get_close_matches(str(key), list(defaults), n=1)
             hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known here: {', '.join(sorted(defaults))}."
             raise InputError(f"{where}: unknown key '{prefix}{key}'; {hint}")
-        nested = isinstance(defaults[key], dict) and isinstance(value, dict)
+        # An empty mapping among the defaults (backtest.flows) has keys of the user's own.
+        nested = bool(defaults[key]) and isinstance(defaults[key], dict) and isinstance(value, dict)
         merged[key] = _override(defaults[key], value, where=where, prefix=f"{prefix}{key}.") if nested else value
     return merged

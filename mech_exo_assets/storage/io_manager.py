@@ -43,7 +43,8 @@ class LakeIOManager(dg.IOManager):
         """Commit a frame, and put the versions written and read into the materialisation's metadata."""
         schema = TABLES[context.asset_key.to_user_string()]
         with self._lock:
-            reads = self._reads.pop((context.run_id, context.step_key), {})
+            # Kept, since a step may have several outputs.
+            reads = self._reads.get((context.run_id, context.step_key), {})
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         rebuild = context.step_context.run_tags.get(REBUILD_TAG) == "true"
         note = {"run_id": context.run_id} | {f"read:{key}": str(version) for key, version in reads.items()}

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from mech_exo_tests.benchmarks.measurement import Measurement
 
-MODULES = ("factors", "ic")
+MODULES = ("factors", "ic", "backtest", "performance")
 SIZES = {"S": (1260, 500), "M": (2520, 3000)}
 
 
@@ -47,7 +47,7 @@ def render(measurements: list[Measurement]) -> Table:
         column.justify = "right"
     for m in measurements:
         met = "[green]yes[/]" if m.ratio >= m.target else "[red]no[/]"
-        times = f"{m.ours_seconds:.3f} s", m.peer, f"{m.peer_seconds:.2f} s"
+        times = f"{m.ours_seconds:.3g} s", m.peer, f"{m.peer_seconds:.3g} s"
         table.add_row(m.work, m.size, *times, f"{m.ratio:.1f} x", f"{m.target:g} x", met)
     return table
 

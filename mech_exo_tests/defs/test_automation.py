@@ -7,7 +7,7 @@ import pytest
 
 from mech_exo_assets.definitions import defs
 from mech_exo_assets.defs.partitions import YEARS
-from mech_exo_assets.defs.schedules import daily_refresh
+from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest
 
 THIS_YEAR = YEARS.get_last_partition_key()
 LAST_YEAR = str(int(THIS_YEAR) - 1)
@@ -48,8 +48,16 @@ def test_new_prices_of_this_year_ask_for_everything_downstream(instance: dg.Dags
     assert requested["factors/scores"] == both
     assert requested["decay/ic"] == both
     assert requested["strategy/targets"] == both
-    assert requested["strategy/backtest"] == {None}
     assert requested["reporting/mart"] == {None}
+
+
+def test_the_backtest_waits_for_the_night(instance: dg.DagsterInstance):
+    requested = _requested_after(instance, ("strategy/targets", LAST_YEAR), ("strategy/targets", THIS_YEAR))
+    assert set(requested) == {"reporting/mart"}
+
+
+def test_a_new_backtest_asks_for_the_mart(instance: dg.DagsterInstance):
+    assert set(_requested_after(instance, ("strategy/backtest", None))) == {"reporting/mart"}
 
 
 def test_a_correction_of_an_old_year_asks_for_no_year_partition(instance: dg.DagsterInstance):
@@ -64,9 +72,10 @@ def test_market_assets_are_never_asked_for_by_automation(instance: dg.DagsterIns
     assert "factors/exposures" in requested
 
 
-def test_the_schedule_reads_the_last_two_years_of_the_market():
+@pytest.mark.parametrize("schedule", [daily_refresh, nightly_backtest])
+def test_the_schedules_go_over_the_last_two_years(schedule: dg.ScheduleDefinition):
     context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC))
-    (request,) = daily_refresh.evaluate_tick(context).run_requests
+    (request,) = schedule.evaluate_tick(context).run_requests
     assert request.tags["dagster/asset_partition_range_start"] == "2025"
     assert request.tags["dagster/asset_partition_range_end"] == "2026"
     assert request.run_key

@@ -1,4 +1,4 @@
-"""Performance: against plain definitions, and against numbers worked out by hand."""
+"""Figures of performance: against plain definitions, and against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mech_exo_assets.quant.performance import performance
-
-
-def days(count: int) -> np.ndarray:
-    return np.datetime64("2020-01-01") + np.arange(count)
-
-
-def of(*returns: float):
-    return performance(np.array(returns), days(len(returns)))
+from mech_exo_tests.quant.performance.builders import days, of
 
 
 def test_known_values():
@@ -109,3 +102,85 @@ def test_a_total_loss_is_minus_one():
 def test_returns_without_a_meaning_are_refused(returns, reason):
     with pytest.raises(ValueError, match=reason):
         of(*returns)
+
+
+def test_a_drawdown_is_recovered_on_the_first_session_that_is_back_at_its_peak():
+    figures = of(0.1, -0.5, 0.5, 0.5, -0.1)
+    assert (figures.drawdown_from.item(), figures.drawdown_to.item()) == (date(2020, 1, 1), date(2020, 1, 2))
+    assert figures.drawdown_recovered.item() == date(2020, 1, 4)
+    assert figures.time_under_water == pytest.approx(3 / 5)
+
+
+def test_a_drawdown_that_is_not_recovered_has_no_such_date():
+    assert of(0.1, -0.5, 0.5).drawdown_recovered is None
+
+
+def test_a_recovery_to_the_peak_itself_counts_although_products_are_rounded():
+    losses = np.array([-0.03, -0.07, -0.11])
+    gains = 1 / (1 + losses) - 1
+    figures = of(0.1, *losses, *gains)
+    assert figures.drawdown_recovered.item() == date(2020, 1, 7)
+    assert figures.time_under_water == pytest.approx(5 / 7)
+
+
+def test_ratios_of_losses_by_hand():
+    figures = of(0.1, -0.5, 0.2, 0.0)
+    assert figures.total_return == pytest.approx(1.1 * 0.5 * 1.2 - 1)
+    assert figures.sortino == pytest.approx(-0.05 / np.sqrt(0.25 / 4) * np.sqrt(252))
+    assert figures.calmar == pytest.approx(figures.cagr / 0.5)
+    assert figures.hit_rate == pytest.approx(2 / 3)
+    assert (figures.best, figures.best_at.item()) == (0.2, date(2020, 1, 3))
+    assert (figures.worst, figures.worst_at.item()) == (-0.5, date(2020, 1, 2))
+
+
+@given(st.lists(st.floats(-0.2, 0.2).map(lambda x: round(x, 5)), min_size=4, max_size=60))
+def test_skew_and_kurtosis_are_those_of_pandas(returns):
+    figures, series = of(*returns), pd.Series(returns)
+    if series.std() > 1e-4:
+        assert figures.skew == pytest.approx(series.skew(), rel=1e-9, abs=1e-9)
+        assert figures.kurtosis == pytest.approx(series.kurtosis(), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 41, 100, 2001])
+def test_the_tail_is_what_lies_at_or_below_the_quantile(count):
+    returns = np.random.default_rng(count).permutation(np.linspace(-0.1, 0.1, count))
+    figures = performance(returns, days(count))
+    assert figures.var_95 == pytest.approx(np.quantile(returns, 0.05), abs=1e-15)
+    # With distinct returns, the (n − 1)/20 lowest, rounded down, and the next one.
+    assert figures.cvar_95 == pytest.approx(np.sort(returns)[: (count - 1) // 20 + 1].mean(), abs=1e-15)
+
+
+def test_returns_that_tie_with_the_quantile_are_in_the_tail():
+    figures = of(*[-0.1] * 5, *[0.1] * 95)
+    assert (figures.var_95, figures.cvar_95) == pytest.approx((0.1 - 0.2 * 0.05, -0.1))
+    assert of(*[-0.1] * 6, *[0.1] * 94).cvar_95 == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize(
+    ("returns", "undefined"),
+    [
+        ([0.01], {"volatility", "sharpe", "sortino", "calmar", "skew", "kurtosis", "sharpe_error", "probabilistic_sharpe"}),
+        ([0.01, 0.02], {"sortino", "calmar", "skew", "kurtosis", "sharpe_error", "probabilistic_sharpe"}),
+        ([0.01, 0.02, -0.01], {"kurtosis", "sharpe_error", "probabilistic_sharpe"}),
+        ([0.0] * 9, {"sharpe", "sortino", "calmar", "hit_rate", "skew", "kurtosis", "sharpe_error", "probabilistic_sharpe"}),
+    ],
+)
+def test_what_is_not_defined_is_none_and_everything_else_a_number(returns, undefined):
+    figures = of(*returns)
+    dates = {"drawdown_from", "drawdown_to", "drawdown_recovered", "best_at", "worst_at"}
+    without_benchmark = {"alpha", "alpha_t", "beta", "beta_t"}
+    for name in set(figures.__slots__) - dates:
+        value = getattr(figures, name)
+        if name in undefined | without_benchmark:
+            assert value is None, name
+        else:
+            assert np.isfinite(value), name
+
+
+@pytest.mark.parametrize(
+    ("returns", "sessions", "benchmark", "reason"),
+    [([0.1, np.inf], 2, None, "finite"), ([0.1, 0.1], 3, None, "one length"), ([0.1, 0.1], 2, np.zeros(1), "one length")],
+)
+def test_series_that_do_not_fit_together_are_refused(returns, sessions, benchmark, reason):
+    with pytest.raises(ValueError, match=reason):
+        performance(np.array(returns), days(sessions), benchmark=benchmark)

@@ -1,0 +1,105 @@
+"""`mech-exo report`: the reports about the backtest, as files.
+
+What belongs here: which report, from which home, to which file. What does not: what stands in a report (`mech_exo_assets.reports`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json as json_module
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
+from mech_exo_assets.reports.files import write_in_one_step
+from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.storage.lake import Lake
+
+TEARSHEET_EXAMPLES = """
+\b
+Examples:
+  mech-exo report tearsheet
+  mech-exo report tearsheet --home mydata --out tear_sheet.html
+  mech-exo report tearsheet --json
+"""
+QUANTSTATS_EXAMPLES = """
+\b
+Examples:
+  mech-exo report quantstats
+  mech-exo report quantstats --home mydata --out quantstats.pdf
+"""
+_UNKNOWN = "unknown, since no refresh of this home was ever completed"
+
+app = typer.Typer(help="Make a report about the backtest: an HTML page or a PDF.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command(epilog=TEARSHEET_EXAMPLES)
+def tearsheet(
+    *,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: reports/tear_sheet.html in the home.")] = None,
+    home: Home = None,
+    source: Source = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write the tear sheet: one HTML page about the backtest that needs no network, and can be printed."""
+    from mech_exo_assets.reports.tear_sheet import gather, tear_sheet
+
+    settings = settings_from(home, source, config)
+    held = require_source(settings)
+    content = gather(Lake(settings.lake_path), load_strategy(settings.config), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
+    path = _target(out, settings, "tear_sheet.html")
+    page = tear_sheet(content).encode()
+    write_in_one_step(path, page)
+    _say(path, page, content.backtest, {**content.versions, **content.inputs}, json=json)
+
+
+@app.command(epilog=QUANTSTATS_EXAMPLES)
+def quantstats(
+    *,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: reports/quantstats.pdf in the home.")] = None,
+    home: Home = None,
+    source: Source = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write QuantStats' metrics and figures of the backtest and its benchmark, as a PDF."""
+    from mech_exo_assets.reports.quantstats_report import pdf_of_backtest
+    from mech_exo_assets.reports.tear_sheet.content import ALL_NAMES
+    from mech_exo_assets.schemas import BACKTEST
+
+    settings = settings_from(home, source, config)
+    held = require_source(settings)
+    lake = Lake(settings.lake_path)
+    versions = {BACKTEST.key: lake.version(BACKTEST.key)}
+    backtest = lake.read(BACKTEST.key, version=versions[BACKTEST.key])
+    path = _target(out, settings, "quantstats.pdf")
+    document = pdf_of_backtest(
+        backtest,
+        title="Backtest of the strategy, by QuantStats",
+        benchmark_name=load_strategy(settings.config).backtest.benchmark or ALL_NAMES,
+        source=held or _UNKNOWN,
+        written=dt.datetime.now(dt.UTC),
+    )
+    write_in_one_step(path, document)
+    _say(path, document, backtest, versions, json=json)
+
+
+def _target(out: Path | None, settings: Settings, name: str) -> Path:
+    return settings.reports_path / name if out is None else out.expanduser().absolute()
+
+
+def _say(path: Path, content: bytes, backtest: pl.DataFrame, versions: Mapping[str, int], *, json: bool) -> None:
+    """The path on standard output, where a program may read it; what it holds on standard error."""
+    first, last = backtest["date"].min(), backtest["date"].max()
+    if json:
+        said = {"path": str(path), "bytes": len(content), "first_date": first, "last_date": last, "tables": versions}
+        sys.stdout.write(json_module.dumps(said, indent=1, default=str) + "\n")
+        return
+    sys.stdout.write(f"{path}\n")
+    sys.stderr.write(f"{len(content) / 1e6:.1f} MB about {len(backtest):,} sessions, {first} to {last}\n")

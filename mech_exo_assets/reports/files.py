@@ -1,0 +1,30 @@
+"""A report becomes a file in one step.
+
+What belongs here: putting finished bytes in place. What does not: making them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mech_exo_assets.errors import InputError
+
+
+def write_in_one_step(path: Path, content: bytes) -> None:
+    """Write beside the file and rename, so that a reader sees the file before or after, never half of it.
+
+    The folder is made when it is not there.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; what stood there before still does.
+    """
+    staged = path.with_name(f".{path.name}.building")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_bytes(content)
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error.strerror}). Name a file in a folder that you may write to.") from error

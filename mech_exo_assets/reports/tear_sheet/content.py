@@ -1,0 +1,148 @@
+"""What a tear sheet is made of, and where it comes from.
+
+What belongs here: the frames and texts of one backtest, read from one version of each table. What does not: what is drawn of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+import yaml
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.schemas import (
+    BACKTEST,
+    CONTRIBUTIONS,
+    PERFORMANCE,
+    POSITIONS,
+    TRADES,
+    WALK_FORWARD,
+    WALK_FORWARD_WEIGHTS,
+    WALK_FORWARD_WINDOWS,
+    TableSchema,
+)
+from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.lake import Lake
+
+ALL_NAMES = "equal-weighted mean of all names"
+"""What the benchmark is when the configuration names no symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class TearSheet:
+    """The content of one tear sheet.
+
+    Attributes
+    ----------
+    title, source : str
+        The page's heading; URI of the market data.
+    benchmark : str
+        What `backtest.benchmark_return` is the return of.
+    configuration : str
+        The strategy, as YAML.
+    written : datetime
+        When the page is made, UTC.
+    backtest, performance, contributions : DataFrame
+        `schemas.BACKTEST` with at least one row, `PERFORMANCE`, `CONTRIBUTIONS`.
+    walk_forward, walk_forward_windows, walk_forward_weights : DataFrame
+        `schemas.WALK_FORWARD`, `WALK_FORWARD_WINDOWS`, `WALK_FORWARD_WEIGHTS`; without rows where there was no walk-forward.
+    holdings : DataFrame
+        `schemas.POSITIONS` of the last session.
+    trades : DataFrame
+        Columns reason, trades (how many), notional, commission, spread, impact: sums over `schemas.TRADES`.
+    versions, inputs : mapping of str to int
+        Version in the lake of each table that the page shows, and of those that these were computed from.
+    absent : mapping of str to str
+        Why a table has no rows, by its key, as a sentence.
+    """
+
+    title: str
+    source: str
+    benchmark: str
+    configuration: str
+    written: datetime
+    backtest: pl.DataFrame
+    performance: pl.DataFrame
+    contributions: pl.DataFrame
+    walk_forward: pl.DataFrame
+    walk_forward_windows: pl.DataFrame
+    walk_forward_weights: pl.DataFrame
+    holdings: pl.DataFrame
+    trades: pl.DataFrame
+    versions: Mapping[str, int]
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+
+def gather(lake: Lake, strategy: Strategy, *, source: str, written: datetime, title: str = "Backtest of the strategy") -> TearSheet:
+    """Read a tear sheet's content from a lake, each table in one version, which the page names.
+
+    Raises
+    ------
+    MechExoError
+        If a table of the backtest is not in the lake.
+    InputError
+        If the backtest has no sessions.
+    """
+    versions = {schema.key: lake.version(schema.key) for schema in (BACKTEST, PERFORMANCE, CONTRIBUTIONS, POSITIONS, TRADES)}
+    walked = (WALK_FORWARD, WALK_FORWARD_WINDOWS, WALK_FORWARD_WEIGHTS)
+    versions |= {schema.key: lake.version(schema.key) for schema in walked if lake.exists(schema.key)}
+
+    def rows(schema: TableSchema) -> pl.DataFrame:
+        if schema.key not in versions:
+            return schema.empty()
+        return lake.read(schema.key, version=versions[schema.key]).sort(*schema.unique)
+
+    backtest = rows(BACKTEST)
+    if backtest.is_empty():
+        raise InputError(f"{BACKTEST.key} in {lake.root} has no sessions, so that there is nothing to report. No score was ever traded.")
+    positions = lake.scan(POSITIONS.key, version=versions[POSITIONS.key])
+    windows = rows(WALK_FORWARD_WINDOWS)
+    return TearSheet(
+        title=title,
+        source=source,
+        benchmark=strategy.backtest.benchmark or ALL_NAMES,
+        configuration=yaml.safe_dump(strategy.model_dump(mode="json"), sort_keys=False),
+        written=written,
+        backtest=backtest,
+        performance=lake.read(PERFORMANCE.key, version=versions[PERFORMANCE.key]),
+        contributions=rows(CONTRIBUTIONS),
+        walk_forward=rows(WALK_FORWARD),
+        walk_forward_windows=windows,
+        walk_forward_weights=rows(WALK_FORWARD_WEIGHTS),
+        holdings=positions.filter(pl.col("date") == backtest["date"][-1], pl.col("quantity") != 0).collect(),
+        trades=_trades(lake, versions[TRADES.key]),
+        versions=versions,
+        inputs=_inputs(lake, versions),
+        absent={} if len(windows) else {WALK_FORWARD.key: _why_no_window(strategy, backtest, there=WALK_FORWARD_WINDOWS.key in versions)},
+    )
+
+
+def _trades(lake: Lake, version: int) -> pl.DataFrame:
+    sums = [pl.col(name).sum() for name in ("notional", "commission", "spread", "impact")]
+    grouped = lake.scan(TRADES.key, version=version).group_by("reason").agg(pl.len().alias("trades"), *sums)
+    return grouped.sort("notional", descending=True).collect()
+
+
+def _inputs(lake: Lake, versions: Mapping[str, int]) -> dict[str, int]:
+    """Versions that the shown tables were computed from, as their commits note them."""
+    read: dict[str, int] = {}
+    for key, version in versions.items():
+        for commit in lake.history(key):
+            if commit["version"] == version:
+                noted = {name.removeprefix("read:"): int(value) for name, value in commit.items() if name.startswith("read:")}
+                read |= {name: value for name, value in noted.items() if name not in versions}
+    return dict(sorted(read.items()))
+
+
+def _why_no_window(strategy: Strategy, backtest: pl.DataFrame, *, there: bool) -> str:
+    if not there:
+        return f"{WALK_FORWARD_WINDOWS.key} is not in the lake; it was not computed yet. Run mech-exo run."
+    chosen = strategy.walk_forward
+    return (
+        f"No window fits: one takes {chosen.train_months} months of training and {chosen.test_months} months of test "
+        f"(walk_forward.train_months and test_months), and the backtest runs from {backtest['date'][0]} to {backtest['date'][-1]}."
+    )

@@ -1,0 +1,61 @@
+"""Who earned the return: factors, sectors, sides, names.
+
+What belongs here: how contributions are shown. What does not: the attribution itself (`quant.contributions`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from mech_exo_assets.reports.formats import percent
+from mech_exo_assets.reports.tear_sheet.content import TearSheet
+from mech_exo_assets.reports.tear_sheet.drawing import GAIN, LOSS, Drawing, drawing, plain
+
+SHOWN = 20
+"""Members of a dimension that are drawn; where there are more, the best and the worst halves of this."""
+
+
+def sums(content: TearSheet, dimension: str) -> pl.DataFrame:
+    """Columns member, contribution: sums over the whole period, largest first."""
+    of_dimension = content.contributions.filter(pl.col("dimension") == dimension)
+    total = of_dimension.group_by("member").agg(pl.col("contribution").sum())
+    return total.sort("contribution", "member", descending=[True, False])
+
+
+def bars(content: TearSheet, dimension: str) -> tuple[Drawing, str] | None:
+    """The members' contributions as bars, and a sentence on what is shown; None where the dimension has no members."""
+    import plotly.graph_objects as go
+
+    total = sums(content, dimension)
+    if total.is_empty():
+        return None
+    shown = total if len(total) <= SHOWN else pl.concat([total.head(SHOWN // 2), total.tail(SHOWN // 2)])
+    values = shown["contribution"].to_list()
+    labels = plain([name if len(name) <= 24 else f"{name[:23]}…" for name in shown["member"]])
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            # Labels may be cut to the same text; places are told apart by number.
+            y=list(range(len(values))),
+            orientation="h",
+            marker_color=[GAIN if value >= 0 else LOSS for value in values],
+            text=[percent(value) for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=plain(shown["member"].to_list()),
+            hovertemplate="%{customdata}: %{text}<extra></extra>",
+        )
+    )
+    # Room for the numbers that stand outside of the bars.
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = 0.26 * ((high - low) or 1.0)
+    span = [low - room if low < 0 else 0.0, high + room if high > 0 else 0.0]
+    figure.update_xaxes(title_text="sum over the period, of NAV", tickformat=".1%", range=span, nticks=6)
+    figure.update_yaxes(tickvals=list(range(len(values))), ticktext=labels, range=[len(values) - 0.4, -0.6], showgrid=False)
+    everything = "all" if len(shown) == len(total) else f"the best {SHOWN // 2} and the worst {SHOWN // 2}"
+    said = f"{everything} of {len(total)}" if everything != "all" else f"all {len(total)}"
+    meaning = f"Contribution by {dimension}, {said}; they add up to {percent(total['contribution'].sum())}."
+    made = drawing(
+        f"by-{dimension}", figure, height=110 + 24 * len(values), meaning=meaning, hovermode="closest", showlegend=False, bargap=0.3
+    )
+    return made, meaning
