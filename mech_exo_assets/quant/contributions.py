@@ -108,7 +108,8 @@ def contribution_table(
     Returns
     -------
     DataFrame
-        `schemas.CONTRIBUTIONS`. The members of each dimension add up to the month's sum of gross returns.
+        `schemas.CONTRIBUTIONS`. The members of each dimension add up to the month's sum of gross returns; one that has added nothing in a
+        month has no row for it.
     """
     by_sector: dict[str, list[int]] = {}
     for i, symbol in enumerate(profits.symbols.tolist()):
@@ -128,10 +129,9 @@ def contribution_table(
             dimension=pl.lit(dimension), member=pl.lit(member)
         )
         for dimension, of_members in members.items()
-        for member, daily in ({**of_members, CASH: profits.interest}).items()
-        if daily.any()
+        for member, daily in {**of_members, CASH: profits.interest}.items()
     ]
-    return pl.concat(frames).select(CONTRIBUTIONS.names) if frames else CONTRIBUTIONS.empty()
+    return pl.concat(frames).filter(pl.col("contribution") != 0).select(CONTRIBUTIONS.names)
 
 
 def _by_factor(

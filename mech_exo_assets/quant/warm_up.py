@@ -43,8 +43,11 @@ def warm_up() -> None:
     forward = returns.forward_returns(panel["total_return_index"], horizon=1, execution_lag=1)
     ic.ic_table(scores, {1: forward}, panel.sessions, min_names=10)
     _construct(panel)
+    chosen = load_strategy()
     targets = np.full(panel.shape, 1 / panel.shape[1])
-    backtest.run(targets, panel["total_return_index"], panel.sessions, execution_lag=1, cost_rate=0.001, initial_nav=1.0)
+    book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
+    book.positions()
+    book.trades()
 
 
 def _construct(market: Panel) -> None:

@@ -5,6 +5,7 @@ What belongs here: putting finished bytes in place. What does not: making them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from mech_exo_assets.errors import InputError
@@ -26,5 +27,6 @@ def write_in_one_step(path: Path, content: bytes) -> None:
         staged.write_bytes(content)
         staged.replace(path)
     except OSError as error:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror}). Name a file in a folder that you may write to.") from error

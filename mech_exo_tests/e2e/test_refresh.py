@@ -71,6 +71,30 @@ def test_a_day_more_recomputes_only_the_last_years_and_equals_a_run_from_nothing
     assert_same_tables(lake_tables(home), lake_tables(whole))
 
 
+PATH_DEPENDENT = """
+construction:
+  kind: top_n
+  top_n: {names: 4, leave: 2, min_holding: 30}
+  sizing: inverse_volatility
+  rebalance: weekly
+  volatility_target: 0.1
+"""
+
+
+def test_a_day_more_goes_on_from_the_holdings_of_the_year_before(market: dict[str, pl.DataFrame], tmp_path: Path):
+    (tmp_path / "hold.yaml").write_text(PATH_DEPENDENT)
+    homes = {}
+    for name, steps in {"grown": (1, 0), "whole": (0,)}.items():
+        for sessions in steps:
+            uri = write_folder(tmp_path / name, _until(market, sessions) if sessions else market)
+            done = mech_exo("run", "--source", uri, "--home", tmp_path / f"{name}_home", "--config", tmp_path / "hold.yaml")
+            assert done.returncode == 0, done.stderr
+        homes[name] = lake_tables(tmp_path / f"{name}_home")
+    assert_same_tables(homes["grown"], homes["whole"])
+    held = homes["whole"]["strategy/targets"].group_by("date").len()
+    assert held["len"].max() <= 4
+
+
 def test_a_correction_of_old_prices_is_carried_through(market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path):
     day = market["prices"]["date"].unique().sort()[600]
     wrong = pl.when((pl.col("date") == day) & (pl.col("symbol") == "SIM003"))
@@ -115,9 +139,16 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
     # What is stamped with a score's session and known only when its return is: those rows end before t by lag and horizon.
     known_later = {"market/forward_returns", "decay/ic"}
     # Whole-history diagnostics without a session of their own; nothing downstream reads them.
-    diagnostics = {"market/quality", "decay/statistics", "market/universe", "market/fundamentals"}
+    diagnostics = {"market/quality", "decay/statistics", "market/universe", "market/fundamentals", "strategy/performance"}
+    # What is known of a window when its training ends; its one test ends later than t.
+    by_window = {"strategy/walk_forward_windows", "strategy/walk_forward_weights"}
+    fitted = [table["strategy/walk_forward_windows"].filter(pl.col("train_to") <= t) for table in (before, after)]
+    of_training = ["window", "fit", "train_from", "train_to", "test_from", "train_sessions", "train_sharpe"]
+    assert fitted[0].height > 0
+    assert fitted[0].select(of_training).equals(fitted[1].select(of_training), null_equal=True)
+    assert before["strategy/walk_forward_weights"].equals(after["strategy/walk_forward_weights"])
     position = {date: i for i, date in enumerate(sessions)}
-    for key in sorted(set(before) - diagnostics):
+    for key in sorted(set(before) - diagnostics - by_window):
         rows = [table.filter(pl.col("date") <= t) for table in (before[key], after[key])]
         if key in known_later:
             horizon = pl.col("horizon") + 1

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from mech_exo_assets.schemas import SCORES, TARGETS, UNIVERSE
+from mech_exo_assets.schemas import PERFORMANCE, SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.contracts import ContractError
 from mech_exo_assets.storage.io_manager import REBUILD_TAG, LakeIOManager
 from mech_exo_assets.storage.lake import Lake
@@ -104,6 +104,19 @@ def test_the_versions_written_and_read_are_in_the_metadata_and_in_the_commit(lak
     assert metadata["dagster/uri"] == str(lake.path(TARGETS.key))
     (commit,) = lake.history(TARGETS.key)
     assert (commit["run_id"], commit[f"read:{SCORES.key}"]) == (result.run_id, "1")
+
+
+def test_every_output_of_a_step_notes_what_the_step_has_read(lake):
+    outs = {"one": dg.AssetOut(key=["market", "universe"]), "two": dg.AssetOut(key=["strategy", "performance"])}
+
+    @dg.multi_asset(outs=outs, ins={"scores": dg.AssetIn(["factors", "scores"])})
+    def both(scores: pl.DataFrame):
+        return UNIVERSE.empty(), PERFORMANCE.empty()
+
+    run(lake, [scores], years=("2018", "2019"))
+    dg.materialize([both, scores.to_source_asset()], selection=[both], resources={"io_manager": LakeIOManager(lake)})
+    for key in (UNIVERSE.key, PERFORMANCE.key):
+        assert lake.history(key)[0][f"read:{SCORES.key}"] == "0"
 
 
 def test_an_asset_that_reads_nothing_says_so(lake):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from mech_exo_assets.quant.calendar import sessions as exchange_sessions
 from mech_exo_assets.quant.panel import Dates, Index, Matrix, Panel
 from mech_exo_assets.quant.portfolio import risk as risks
 from mech_exo_assets.quant.portfolio.constraints import constrained, limited
-from mech_exo_assets.quant.portfolio.schedule import rebalanced, session_numbers
+from mech_exo_assets.quant.portfolio.schedule import rebalanced
 from mech_exo_assets.quant.portfolio.selection import Distances, positions, run_starts, sides, top_n_sides
 from mech_exo_assets.quant.portfolio.sizing import budgets, holdable, kelly, linear, on_budgets, sizes, sizing_of
 from mech_exo_assets.quant.portfolio.volatility import scaled_to_volatility
@@ -81,11 +82,14 @@ def target_weights(
     wanted = rebalanced(scores.sessions, rebalance=construction.rebalance, calendar=calendar)
     years = scores.sessions.astype("datetime64[Y]").astype(int) + 1970
     held = _Held.of_table(previous, int(years[0]) - 1, scores.symbols) if construction.kind == "top_n" else None
+    # One calendar for all years: to build one takes a tenth of a second.
+    first = held.dates[0] if held is not None and len(held.dates) else scores.sessions[0]
+    exchange = exchange_sessions(first, scores.sessions[-1], calendar=calendar) if held is not None else scores.sessions[:0]
     for year in np.unique(years).tolist():
         rows = np.flatnonzero((years == year) & wanted)
         part = Panel(scores.sessions[rows], scores.symbols, {"score": scores["score"][rows]})
         before = held if held is not None and held.year == year - 1 else None
-        weights[rows] = _weights_of_year(part, risks.known_in(market, year), construction, codes, calendar, before)
+        weights[rows] = _weights_of_year(part, risks.known_in(market, year), construction, codes, exchange, before)
         if held is not None:
             held = _Held.of_weights(weights[rows], part.sessions, year)
     return weights
@@ -110,9 +114,14 @@ class _Held:
         there = ~np.isnan(weights[:, 0])
         return cls(year, sessions[there], weights[there] != 0)
 
+    def entered(self, exchange: Dates) -> Index:
+        """Number of the exchange's session since which each name has been held; −1 for one that is not held on the last date."""
+        starts = run_starts(self.names, self.dates)
+        return np.where(np.isnat(starts), -1, np.searchsorted(exchange, starts))
+
 
 def _weights_of_year(
-    scores: Panel, market: Panel, construction: Construction, sectors: Index, calendar: str, before: _Held | None
+    scores: Panel, market: Panel, construction: Construction, sectors: Index, exchange: Dates, before: _Held | None
 ) -> Matrix:
     score, sizing = scores["score"], sizing_of(construction)
     risk = beta = None
@@ -126,7 +135,8 @@ def _weights_of_year(
     distances = Distances.of(score)
     able = holdable(score, sizing, risk=risk, beta=beta, long_only=construction.kind in LONG_ONLY)
     if construction.kind == "top_n":
-        numbers, entered = _session_numbers(scores, calendar, before)
+        numbers = np.searchsorted(exchange, scores.sessions)
+        entered = np.full(len(scores.symbols), -1) if before is None else before.entered(exchange)
         side = top_n_sides(positions(score), able, construction.top_n, numbers=numbers, entered=entered)
     else:
         side = np.where(able, sides(score, distances, construction), 0.0)
@@ -146,24 +156,6 @@ def _weights_of_year(
         last = risks.last_known(market.sessions, scores.sessions)
         weights = scaled_to_volatility(weights, moves, last, target=construction.volatility_target, window=construction.risk_window)
     return limited(weights, construction.limits, sectors=sectors)
-
-
-def _session_numbers(scores: Panel, calendar: str, before: _Held | None) -> tuple[Index, Index]:
-    """Numbers of the sessions of the scores, and of those at which the names held before were entered (−1: not held)."""
-    not_held = np.full(len(scores.symbols), -1, dtype=np.int64)
-    if not len(scores.sessions):
-        return np.zeros(0, dtype=np.int64), not_held
-    if before is None or not len(before.dates):
-        since, entered = scores.sessions[0], None
-    else:
-        since, entered = before.dates[0], run_starts(before.names, before.dates)
-    reach = {"since": since, "until": scores.sessions[-1], "calendar": calendar}
-    numbers = session_numbers(scores.sessions, **reach)
-    if entered is None:
-        return numbers, not_held
-    held = ~np.isnat(entered)
-    not_held[held] = session_numbers(entered[held], **reach)
-    return numbers, not_held
 
 
 def _sector_codes(scores: Panel, sectors: Mapping[str, str]) -> Index:

@@ -1,4 +1,4 @@
-"""When there are new targets, and how many sessions lie between two days.
+"""When there are new targets.
 
 What belongs here: the exchange's calendar as the construction sees it. What does not: the calendar itself (`quant.calendar`).
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.calendar import sessions as exchange_sessions
-from mech_exo_assets.quant.panel import Dates, Index
+from mech_exo_assets.quant.panel import Dates
 
 _MONDAY = 3
 """Days from the last Monday to 1 January 1970, from which datetime64 counts."""
@@ -49,19 +49,3 @@ def rebalanced(sessions: Dates, *, rebalance: Literal["daily", "weekly", "monthl
     days = every.astype(np.int64)
     period = (days + _MONDAY) // 7 if rebalance == "weekly" else every.astype("datetime64[M]").astype(np.int64)
     return np.isin(sessions, every[np.unique(period, return_index=True)[1]])
-
-
-def session_numbers(days: Dates, *, since: np.datetime64, until: np.datetime64, calendar: str) -> Index:
-    """How many sessions of the exchange lie before each day, from `since` on; differences of these are sessions that have passed.
-
-    Parameters
-    ----------
-    days : ndarray, datetime64[D]
-        Between `since` and `until`.
-
-    Raises
-    ------
-    InputError
-        If the calendar is not known, or does not reach over the range.
-    """
-    return np.searchsorted(exchange_sessions(since, until, calendar=calendar), days).astype(np.int64)

@@ -76,11 +76,8 @@ def years(returns: pd.Series, benchmark: pd.Series | None) -> list[tuple[str, ..
     year_of = pd.DatetimeIndex(returns.index).year
     mine = utils.group_returns(returns, year_of, compounded=True)
     other = None if benchmark is None else utils.group_returns(benchmark, year_of, compounded=True)
-    rows = []
-    for year, value in mine.items():
-        row = (str(year), number(100 * value, 2, "%"))
-        rows.append(row if other is None else (*row, number(100 * other[year], 2, "%")))
-    return rows
+    columns = [mine] if other is None else [mine, other]
+    return [(str(year), *(number(100 * float(column[year]), 2, "%") for column in columns)) for year in mine.index]
 
 
 def drawdowns(returns: pd.Series, count: int = 10) -> list[tuple[str, ...]]:

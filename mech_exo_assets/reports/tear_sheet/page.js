@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const PAPER_WIDTH = 680; // A4 without its margins, in CSS pixels
+  const HALF_PAPER_WIDTH = 330;
   const PAPER_SCALE = 0.72; // of the height on the screen, so that two tall figures fit on a page
   const narrow = window.matchMedia("(max-width: 640px)");
   const places = Array.from(document.querySelectorAll(".plot"));
@@ -26,7 +27,7 @@
       place.dataset.height = place.style.height;
       const height = PAPER_SCALE * place.layout.height;
       place.style.height = height + "px";
-      Plotly.relayout(place, { autosize: false, width: PAPER_WIDTH, height: height, "font.size": 10 });
+      Plotly.relayout(place, { autosize: false, width: place.closest(".pair") ? HALF_PAPER_WIDTH : PAPER_WIDTH, height: height, "font.size": 10 });
     }
   });
   window.addEventListener("afterprint", function () {

@@ -68,7 +68,7 @@ def waterfall(content: TearSheet) -> Drawing:
             cliponaxis=False,
             increasing_marker_color=BLUE,
             decreasing_marker_color=ORANGE,
-            totals_marker_color=BLUE,
+            totals_marker_color=GREY,
             connector={"line": {"color": GREY, "width": 1, "dash": "dot"}},
             hovertemplate="%{x}: %{text}<extra></extra>",
         )

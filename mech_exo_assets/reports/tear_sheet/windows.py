@@ -50,7 +50,7 @@ def sharpe_bars(content: TearSheet) -> Drawing:
             hovertemplate="window %{customdata}: %{y:.2f} ± %{error_y.array:.2f}",
         )
     figure.update_yaxes(title_text="annual Sharpe ratio", zeroline=True, zerolinecolor="#5b6672")
-    figure.update_xaxes(title_text="first month of the window's test", type="category")
+    figure.update_xaxes(title_text="first month of the window's test", type="category", tickfont_size=9)
     meaning = "Annual Sharpe ratio out of sample of every window, after costs, with a bar of one standard error to either side."
     return drawing("window-sharpe", figure, height=380, meaning=meaning, barmode="group")
 

@@ -7,7 +7,7 @@ import pytest
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.calendar import sessions
-from mech_exo_assets.quant.portfolio.schedule import rebalanced, session_numbers
+from mech_exo_assets.quant.portfolio.schedule import rebalanced
 from mech_exo_tests.quant.portfolio.builders import score_panel, weights_of
 
 
@@ -53,17 +53,6 @@ def test_days_of_a_calendar_without_holidays():
 def test_an_unknown_calendar_is_refused():
     with pytest.raises(InputError, match="XNIS"):
         rebalanced(days("2021-02-02"), rebalance="monthly", calendar="XNIS")
-
-
-def test_session_numbers_count_sessions_and_not_days():
-    # Good Friday 2021 is 2 April.
-    numbers = session_numbers(
-        days("2021-04-01", "2021-04-05", "2021-04-06"),
-        since=np.datetime64("2021-03-29"),
-        until=np.datetime64("2021-04-06"),
-        calendar="XNYS",
-    )
-    assert numbers.tolist() == [3, 4, 5]
 
 
 def test_other_sessions_have_no_new_target():
