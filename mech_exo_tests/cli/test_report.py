@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mech_exo_assets.defs.refresh import RECORD
+from mech_exo_assets.defs.refresh import Fingerprint, write_record
 from mech_exo_tests.cli.conftest import Command
 from mech_exo_tests.reports.books import book, lake_with
 
@@ -70,8 +70,7 @@ def test_a_file_that_cannot_be_written_is_wrong_input(mech_exo: Command, home_wi
 
 def test_another_source_than_the_homes_is_refused(mech_exo: Command, tmp_path: Path):
     lake_with(tmp_path / "lake", book(30))
-    record = {"completed_at": "2026-11-22T00:00:00+00:00", "source": "sample", "choices": "", "universe": "", "years": {}}
-    (tmp_path / RECORD).write_text(json.dumps(record))
+    write_record(tmp_path, Fingerprint("sample", choices="", universe="", years={}), run_id="a run")
     assert mech_exo("report", "tearsheet", "--home", tmp_path, "--source", "yahoo:SPY").code == 2
     assert mech_exo("report", "tearsheet", "--home", tmp_path).code == 0
     assert "Market data: sample." in (tmp_path / "reports" / "tear_sheet.html").read_text(encoding="utf-8")

@@ -59,7 +59,8 @@ def test_every_figure_is_drawn_and_the_page_is_never_wider_than_the_screen(page:
     assert len(drawn) == 11
     assert all(count > 0 for count in drawn.values()), drawn
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    too_wide = "Array.from(document.querySelectorAll('.plot')).filter(p => p.querySelector('.main-svg').clientWidth > p.clientWidth + 1).map(p => p.id)"
+    wider = "p.querySelector('.main-svg').clientWidth > p.clientWidth + 1"
+    too_wide = f"Array.from(document.querySelectorAll('.plot')).filter(p => {wider}).map(p => p.id)"
     assert page.evaluate(too_wide) == []
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,7 @@ def _right_years(figure: Figure, sessions: pd.DatetimeIndex) -> None:
     from matplotlib.patches import Rectangle
 
     years = sorted(set(sessions.year))
-    every = max(1, round(len(years) / 12))
+    every = math.ceil(len(years) / 12)
     labels = [str(year) if i % every == 0 else "" for i, year in enumerate(years)]
     (axes,) = figure.axes
     bars = [bar for series in axes.containers for bar in series if isinstance(bar, Rectangle)]

@@ -39,23 +39,37 @@ def bars(content: TearSheet, dimension: str) -> tuple[Drawing, str] | None:
             y=list(range(len(values))),
             orientation="h",
             marker_color=[GAIN if value >= 0 else LOSS for value in values],
-            text=[percent(value) for value in values],
-            textposition="outside",
-            cliponaxis=False,
             customdata=plain(shown["member"].to_list()),
-            hovertemplate="%{customdata}: %{text}<extra></extra>",
+            hovertext=[percent(value) for value in values],
+            hovertemplate="%{customdata}: %{hovertext}<extra></extra>",
         )
     )
-    # Room for the numbers that stand outside of the bars: to the left within the axes, where the names begin; to the right in the margin.
+    # Right of the bar, or of zero for a loss: to the left of a bar a number would run into the name where there is little room.
+    figure.add_scatter(
+        x=[max(value, 0.0) for value in values],
+        y=list(range(len(values))),
+        mode="text",
+        text=[percent(value) for value in values],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
     low, high = min(0.0, *values), max(0.0, *values)
     width = (high - low) or 1.0
-    span = [low - 0.38 * width if low < 0 else 0.0, high + 0.06 * width]
+    span = [low - 0.04 * width if low < 0 else 0.0, high + 0.06 * width]
     figure.update_xaxes(title_text="sum over the period, of NAV", tickformat=".1%", range=span, nticks=5)
     figure.update_yaxes(tickvals=list(range(len(values))), ticktext=labels, range=[len(values) - 0.4, -0.6], showgrid=False)
     everything = "all" if len(shown) == len(total) else f"the best {SHOWN // 2} and the worst {SHOWN // 2}"
     said = f"{everything} of {len(total)}" if everything != "all" else f"all {len(total)}"
     meaning = f"Contribution by {dimension}, {said}; they add up to {percent(float(total['contribution'].sum()))}."
     made = drawing(
-        f"by-{dimension}", figure, height=110 + 24 * len(values), meaning=meaning, hovermode="closest", showlegend=False, bargap=0.3, margin_r=56
+        f"by-{dimension}",
+        figure,
+        height=110 + 24 * len(values),
+        meaning=meaning,
+        hovermode="closest",
+        showlegend=False,
+        bargap=0.3,
+        margin_r=56,
     )
     return made, meaning

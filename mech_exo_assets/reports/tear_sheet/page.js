@@ -13,7 +13,6 @@
     // A finger that scrolls the page must not zoom into a figure, and a label needs room that is not there.
     const small = Object.assign({}, layout, { dragmode: false });
     small.font = Object.assign({}, layout.font, { size: 10 });
-    small.margin = Object.assign({}, layout.margin, { l: 4, r: 4 });
     return small;
   }
 
