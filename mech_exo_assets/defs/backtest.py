@@ -155,7 +155,7 @@ def _limits_left_before(context: dg.AssetExecutionContext) -> list[str]:
     if event is None or event.asset_materialization is None:
         return []
     value = event.asset_materialization.metadata.get(LIMITS_LEFT)
-    return [] if value is None else list(value.value)  # ty: ignore[invalid-argument-type]
+    return [] if value is None else list(value.value)
 
 
 @table_asset(

@@ -17,10 +17,23 @@ from mech_exo_assets.cli.options import dagster_instance
 from mech_exo_assets.definitions import build_definitions
 from mech_exo_assets.defs.jobs import year_range_tags
 from mech_exo_assets.defs.partitions import LOOKBACK_YEARS, SHORTEST_YEAR
-from mech_exo_assets.quant import backtest, calendar, composite, costs, decay, forward_returns, ic, performance, portfolio, prices, quality
+from mech_exo_assets.quant import (
+    backtest,
+    calendar,
+    composite,
+    contributions,
+    decay,
+    forward_returns,
+    ic,
+    performance,
+    portfolio,
+    prices,
+    quality,
+    walk_forward,
+)
 from mech_exo_assets.quant.factors.tables import exposure_table, score_table
-from mech_exo_assets.quant.panel import Panel
-from mech_exo_assets.schemas import TABLES, factor_columns
+from mech_exo_assets.quant.panel import Panel, unique_dates
+from mech_exo_assets.schemas import TABLES, TARGETS, factor_columns
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
 from mech_exo_assets.sources.protocol import MarketData
 from mech_exo_assets.sources.uri import open_source
@@ -57,19 +70,41 @@ def chain(data: MarketData, strategy: Strategy, keep: Keep) -> None:
     joined = composite.composite_score(panel, weights, min_coverage=strategy.composite.min_coverage)
     ranked = keep("strategy/composite", composite.composite_table(joined, panel))
     chosen = strategy.construction
-    targets = portfolio.target_table(Panel.from_frame(ranked, ["score"]), kind=chosen.kind, gross=chosen.gross, quantile=chosen.quantile)
-    targets = keep("strategy/targets", targets)
-    wanted = Panel.from_frame(targets, ["weight"], sessions=index.sessions, symbols=index.symbols)
-    result = backtest.run(
-        wanted.observed("weight"),
-        index["total_return_index"],
-        index.sessions,
-        execution_lag=strategy.execution_lag,
-        cost_rate=costs.linear_cost_rate(commission_bps=strategy.costs.commission_bps, half_spread_bps=strategy.costs.half_spread_bps),
-        initial_nav=strategy.backtest.initial_nav,
+    traded = Panel.from_frame(market, ["open", "high", "low", "close", "volume", "total_return_index"])
+    sectors = dict(universe.select("symbol", "sector").iter_rows())
+    targets = portfolio.target_table(
+        Panel.from_frame(ranked, ["score"]), traded, chosen, sectors=sectors, calendar=strategy.calendar, previous=TARGETS.empty()
     )
-    performance.performance(result.net_return, result.sessions)
-    keep("strategy/backtest", result.to_frame())
+    targets = keep("strategy/targets", targets)
+    wanted = Panel.from_frame(targets, ["weight"], sessions=traded.sessions, symbols=traded.symbols)
+    book = backtest.run(
+        wanted.observed("weight"), traded, costs=strategy.costs, choices=strategy.backtest, execution_lag=strategy.execution_lag
+    )
+    benchmark = backtest.benchmark_returns(traded["total_return_index"], traded.symbols, symbol=strategy.backtest.benchmark)[book.start :]
+    days = keep("strategy/backtest", book.to_frame(benchmark))
+    positions = keep("strategy/positions", book.positions())
+    keep("strategy/trades", book.trades())
+    keep("strategy/performance", performance.performance_table(book.net_return, book.gross_return, benchmark, book.sessions))
+    contributed = contributions.contribution_table(
+        contributions.Profits.of(positions, days, years=years),
+        panel,
+        weights,
+        sectors=sectors,
+        min_coverage=strategy.composite.min_coverage,
+        target_dates=unique_dates(targets["date"]),
+        execution_lag=strategy.execution_lag,
+    )
+    keep("strategy/contributions", contributed)
+    walked = walk_forward.walk_forward(
+        Panel.from_frame(scores, list(panel.fields), sessions=traded.sessions, symbols=traded.symbols),
+        traded,
+        strategy,
+        fits=walk_forward.fits_of(strategy, coefficients, factors=list(panel.fields)),
+        sectors=sectors,
+    )
+    keep("strategy/walk_forward", walked.days())
+    keep("strategy/walk_forward_windows", walked.windows())
+    keep("strategy/walk_forward_weights", walked.weights())
 
 
 def in_memory(data: MarketData, strategy: Strategy) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.error import URLError
 
 import numpy as np
@@ -25,24 +20,9 @@ from mech_exo_assets.quant.limits import Judgement, judge
 from mech_exo_assets.reports import alerts as module
 from mech_exo_assets.reports.alerts import Alert, Alerts, Delivery, describe, transition
 from mech_exo_assets.settings.judgement import Alerts as Limits
+from mech_exo_tests.reports.slack import SECRET, Slack, listening
 
-SECRET = "B024BE7LH-oNp8ZwX1kQ"  # noqa: S105 (of no installation)
 LOSS = Alert(title="Backtest left alerts.min_sharpe", text="Sharpe ratio is -0.91, below 0.00.", level="warning", facts={"run": "r1"})
-
-
-@dataclass
-class Slack:
-    """A server that keeps what was posted, and answers as it is told: status and body one after the other, the last of them for ever."""
-
-    answers: list[tuple[int, str]] = field(default_factory=lambda: [(200, "ok")])
-    delay: float = 0.0
-    paths: list[str] = field(default_factory=list)
-    messages: list[dict] = field(default_factory=list)
-    address: str = ""
-
-    @property
-    def alerts(self) -> Alerts:
-        return Alerts(SecretStr(self.address))
 
 
 @pytest.fixture(autouse=True)
@@ -53,30 +33,8 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slack() -> Iterator[Slack]:
-    state = Slack()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            state.paths.append(self.path)
-            state.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            time.sleep(state.delay)
-            status, body = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # a client that has stopped waiting
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    state.address = f"http://127.0.0.1:{server.server_address[1]}/services/T0001/{SECRET}"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening() as state:
+        yield state
 
 
 @pytest.fixture

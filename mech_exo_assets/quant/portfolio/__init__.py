@@ -18,6 +18,7 @@ and sums over names are taken name after name, over those that are held, so that
 Matrices of weights have 0 for a name that is not held, and a row of NaN where there is no new target.
 """
 
+from mech_exo_assets.quant.portfolio.audit import sessions_off
 from mech_exo_assets.quant.portfolio.construction import target_table, target_weights
 
-__all__ = ["target_table", "target_weights"]
+__all__ = ["sessions_off", "target_table", "target_weights"]

@@ -2,9 +2,9 @@
 
     .venv-peers/bin/python mech_exo_tests/benchmarks/peers/vectorbt_backtest.py INPUT.npz
 
-INPUT holds `prices` and `targets` (n_sessions, n_symbols), `cost` (over notional) and `nav`. Reads engines, one a line, and answers
-each with a line of JSON: the version, seconds, and the NAV of the last session. Each engine is run once before it first counts; importing
-and the making of pandas objects are not counted.
+INPUT holds `prices` and `targets` (n_sessions, n_symbols), `cost` (over notional) and `nav`. Reads engines, one a line, or "ENGINE table"
+where the readable table of all orders is wanted too, and answers each with a line of JSON: the version, seconds, and the NAV of the last
+session. Each is run once before it first counts; importing and the making of pandas objects from the input are not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 
-def run(prices, targets, cost, nav, engine):
+def run(prices, targets, cost, nav, engine, table=None):
     """Seconds, and the last NAV."""
     import vectorbt as vbt
 
@@ -35,6 +35,8 @@ def run(prices, targets, cost, nav, engine):
         engine=engine,
     )
     last = float(book.value().iloc[-1])
+    if table is not None:
+        book.orders.records_readable  # noqa: B018 - the property makes the table
     return time.perf_counter() - start, last
 
 
@@ -46,11 +48,10 @@ def main(source):
         cost, nav = given["cost"].item(), given["nav"].item()
     warm = set()
     for line in sys.stdin:
-        engine = line.strip()
-        if engine not in warm:
-            run(prices, targets, cost, nav, engine)
-            warm.add(engine)
-        seconds, last = run(prices, targets, cost, nav, engine)
+        if line not in warm:
+            run(prices, targets, cost, nav, *line.split())
+            warm.add(line)
+        seconds, last = run(prices, targets, cost, nav, *line.split())
         print(json.dumps({"version": vbt.__version__, "seconds": seconds, "nav": last}), flush=True)
 
 
