@@ -69,8 +69,8 @@ def quantstats(
     json: Json = False,
 ) -> None:
     """Write QuantStats' metrics and figures of the backtest and its benchmark, as a PDF."""
+    from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
     from mech_exo_assets.reports.quantstats_report import pdf_of_backtest
-    from mech_exo_assets.reports.tear_sheet.content import ALL_NAMES
     from mech_exo_assets.schemas import BACKTEST
 
     settings = settings_from(home, source, config)
@@ -81,8 +81,8 @@ def quantstats(
     path = _target(out, settings, "quantstats.pdf")
     document = pdf_of_backtest(
         backtest,
-        title="Backtest of the strategy, by QuantStats",
-        benchmark_name=load_strategy(settings.config).backtest.benchmark or ALL_NAMES,
+        title="Backtest of the strategy",
+        benchmark_name=load_strategy(settings.config).backtest.benchmark or UNIVERSE,
         source=held or _UNKNOWN,
         written=dt.datetime.now(dt.UTC),
     )

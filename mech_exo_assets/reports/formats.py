@@ -16,11 +16,6 @@ def percent(value: float | None, digits: int = 2) -> str:
     return number(None if value is None else 100 * value, digits, "%")
 
 
-def basis_points(value: float | None, digits: int = 1) -> str:
-    """A fraction in basis points: 0.0001 is 1.0 bp."""
-    return number(None if value is None else 1e4 * value, digits, " bp")
-
-
 def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     """A number with thousands separated, a true minus sign, and no sign on what rounds to zero."""
     if value is None or not math.isfinite(value):

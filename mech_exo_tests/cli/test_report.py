@@ -68,16 +68,16 @@ def test_a_file_that_cannot_be_written_is_wrong_input(mech_exo: Command, home_wi
     assert "cannot be written" in said.err
 
 
-def test_another_source_than_the_homes_is_refused(mech_exo: Command, tmp_path: Path):
+def test_another_source_than_the_homes_is_refused(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     lake_with(tmp_path / "lake", book(30))
     write_record(tmp_path, Fingerprint("sample", choices="", universe="", years={}), run_id="a run")
     assert mech_exo("report", "tearsheet", "--home", tmp_path, "--source", "yahoo:SPY").code == 2
+    monkeypatch.delenv("MECH_EXO_SOURCE")
     assert mech_exo("report", "tearsheet", "--home", tmp_path).code == 0
     assert "Market data: sample." in (tmp_path / "reports" / "tear_sheet.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("words", [["report", "--help"], ["report", "tearsheet", "--help"], ["report", "quantstats", "--help"]])
-def test_help_has_examples_or_commands(mech_exo: Command, words: list[str]):
-    said = mech_exo(*words)
-    assert said.code == 0
-    assert "mech-exo report" in said.out
+@pytest.mark.parametrize("name", ["tearsheet", "quantstats"])
+def test_help_has_examples(mech_exo: Command, name: str):
+    assert name in mech_exo("report", "--help").out
+    assert f"mech-exo report {name} --home mydata" in mech_exo("report", name, "--help").out

@@ -128,7 +128,7 @@ def test_of_many_members_the_best_and_the_worst_are_shown_and_the_page_says_so(c
     total = content.contributions.filter(dimension="name").group_by("member").agg(pl.col("contribution").sum()).sort("contribution")
     expected = np.concatenate([total["contribution"].to_numpy()[-10:][::-1], total["contribution"].to_numpy()[:10][::-1]])
     np.testing.assert_allclose(numbers(trace["x"]), expected, rtol=1e-12)
-    assert labels["text"] == [percent(value) for value in expected]
+    assert [text.strip() for text in labels["text"]] == [percent(value) for value in expected]
     assert "Contribution by name, the best 10 and the worst 10 of 30" in page.texts
     assert "Contribution by side, all 3" in page.texts
 

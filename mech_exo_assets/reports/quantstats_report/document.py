@@ -142,7 +142,7 @@ def _series(net: Vector, benchmark: Vector, sessions: Dates, name: str) -> tuple
     remarks = []
     if not known.all():
         remarks.append(
-            f"The benchmark is not known on {int((~known).sum())} of {len(known)} sessions, which are left out of this report, for the "
+            f"The benchmark is not known on {int((~known).sum()):,} of {len(known):,} sessions, which are left out of this report, for the "
             "strategy too: QuantStats compares session by session."
         )
     index = pd.DatetimeIndex(sessions[known])

@@ -13,6 +13,7 @@ import polars as pl
 import yaml
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
 from mech_exo_assets.schemas import (
     BACKTEST,
     CONTRIBUTIONS,
@@ -26,9 +27,6 @@ from mech_exo_assets.schemas import (
 )
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
-
-ALL_NAMES = "equal-weighted mean of all names"
-"""What the benchmark is when the configuration names no symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def gather(lake: Lake, strategy: Strategy, *, source: str, written: datetime, ti
     return TearSheet(
         title=title,
         source=source,
-        benchmark=strategy.backtest.benchmark or ALL_NAMES,
+        benchmark=strategy.backtest.benchmark or UNIVERSE,
         configuration=yaml.safe_dump(strategy.model_dump(mode="json"), sort_keys=False),
         written=written,
         backtest=backtest,

@@ -49,7 +49,7 @@ def bars(content: TearSheet, dimension: str) -> tuple[Drawing, str] | None:
         x=[max(value, 0.0) for value in values],
         y=list(range(len(values))),
         mode="text",
-        text=[percent(value) for value in values],
+        text=[f"\N{NO-BREAK SPACE}{percent(value)}" for value in values],
         textposition="middle right",
         cliponaxis=False,
         hoverinfo="skip",
@@ -57,10 +57,9 @@ def bars(content: TearSheet, dimension: str) -> tuple[Drawing, str] | None:
     low, high = min(0.0, *values), max(0.0, *values)
     width = (high - low) or 1.0
     span = [low - 0.04 * width if low < 0 else 0.0, high + 0.06 * width]
-    figure.update_xaxes(title_text="sum over the period, of NAV", tickformat=".1%", range=span, nticks=5)
+    figure.update_xaxes(title_text="sum over the period, of NAV", tickformat=".1%", range=span, nticks=4)
     figure.update_yaxes(tickvals=list(range(len(values))), ticktext=labels, range=[len(values) - 0.4, -0.6], showgrid=False)
-    everything = "all" if len(shown) == len(total) else f"the best {SHOWN // 2} and the worst {SHOWN // 2}"
-    said = f"{everything} of {len(total)}" if everything != "all" else f"all {len(total)}"
+    said = f"all {len(total)}" if len(shown) == len(total) else f"the best {SHOWN // 2} and the worst {SHOWN // 2} of {len(total)}"
     meaning = f"Contribution by {dimension}, {said}; they add up to {percent(float(total['contribution'].sum()))}."
     made = drawing(
         f"by-{dimension}",
@@ -70,6 +69,6 @@ def bars(content: TearSheet, dimension: str) -> tuple[Drawing, str] | None:
         hovermode="closest",
         showlegend=False,
         bargap=0.3,
-        margin_r=56,
+        margin_r=60,
     )
     return made, meaning
