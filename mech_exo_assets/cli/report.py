@@ -17,7 +17,7 @@ import typer
 
 from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
 from mech_exo_assets.reports.files import write_in_one_step
-from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
 
 TEARSHEET_EXAMPLES = """
@@ -52,7 +52,7 @@ def tearsheet(
 
     settings = settings_from(home, source, config)
     held = require_source(settings)
-    content = gather(Lake(settings.lake_path), load_strategy(settings.config), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
+    content = gather(Lake(settings.lake_path), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
     path = _target(out, settings, "tear_sheet.html")
     page = tear_sheet(content).encode()
     write_in_one_step(path, page)
@@ -71,6 +71,7 @@ def quantstats(
     """Write QuantStats' metrics and figures of the backtest and its benchmark, as a PDF."""
     from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
     from mech_exo_assets.reports.quantstats_report import pdf_of_backtest
+    from mech_exo_assets.reports.tear_sheet import strategy_behind
     from mech_exo_assets.schemas import BACKTEST
 
     settings = settings_from(home, source, config)
@@ -82,7 +83,7 @@ def quantstats(
     document = pdf_of_backtest(
         backtest,
         title="Backtest of the strategy",
-        benchmark_name=load_strategy(settings.config).backtest.benchmark or UNIVERSE,
+        benchmark_name=strategy_behind(lake, BACKTEST, versions[BACKTEST.key]).backtest.benchmark or UNIVERSE,
         source=held or _UNKNOWN,
         written=dt.datetime.now(dt.UTC),
     )

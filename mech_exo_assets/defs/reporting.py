@@ -14,7 +14,17 @@ from mech_exo_assets.defs.automation import ON_UPDATE
 from mech_exo_assets.defs.resources import MarketSource, ReportsFolder
 from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table, table_input
 from mech_exo_assets.errors import InputError, MissingLibraryError
-from mech_exo_assets.schemas import BACKTEST, CONTRIBUTIONS, PERFORMANCE, POSITIONS, TABLES, TRADES, WALK_FORWARD, WALK_FORWARD_WINDOWS
+from mech_exo_assets.schemas import (
+    BACKTEST,
+    CONTRIBUTIONS,
+    PERFORMANCE,
+    POSITIONS,
+    TABLES,
+    TRADES,
+    WALK_FORWARD,
+    WALK_FORWARD_WEIGHTS,
+    WALK_FORWARD_WINDOWS,
+)
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart, update
@@ -73,11 +83,22 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
     kinds={"plotly"},
     owners=[OWNER],
     code_version="1",
-    deps=[key_of(schema) for schema in (BACKTEST, PERFORMANCE, CONTRIBUTIONS, POSITIONS, TRADES, WALK_FORWARD, WALK_FORWARD_WINDOWS)],
+    deps=[
+        key_of(schema)
+        for schema in (
+            BACKTEST,
+            PERFORMANCE,
+            CONTRIBUTIONS,
+            POSITIONS,
+            TRADES,
+            WALK_FORWARD,
+            WALK_FORWARD_WINDOWS,
+            WALK_FORWARD_WEIGHTS,
+        )
+    ],
     check_specs=[dg.AssetCheckSpec("self_contained", asset=TEAR_SHEET, description="The page asks for nothing from a network.")],
 )
 def tear_sheet(
-    strategy: dg.ResourceParam[Strategy],
     lake: dg.ResourceParam[Lake],
     market_source: dg.ResourceParam[MarketSource],
     reports_folder: dg.ResourceParam[ReportsFolder],
@@ -88,7 +109,7 @@ def tear_sheet(
     from mech_exo_assets.reports.tear_sheet import gather
     from mech_exo_assets.reports.tear_sheet import tear_sheet as page_of
 
-    content = gather(lake, strategy, source=market_source.uri, written=datetime.now(UTC))
+    content = gather(lake, source=market_source.uri, written=datetime.now(UTC))
     page = page_of(content)
     path = reports_folder.tear_sheet
     write_in_one_step(path, page.encode())
@@ -127,15 +148,11 @@ def quantstats_report(
     """QuantStats' metrics and figures of the backtest beside its benchmark, as a PDF."""
     from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
     from mech_exo_assets.reports.files import write_in_one_step
-    from mech_exo_assets.reports.quantstats_report import quantstats_pdf
+    from mech_exo_assets.reports.quantstats_report import pdf_of_backtest
 
-    days = backtest.sort("date")
-    sessions = days["date"].to_numpy().astype("datetime64[D]")
     try:
-        document = quantstats_pdf(
-            days["net_return"].to_numpy(),
-            days["benchmark_return"].to_numpy(),
-            sessions,
+        document = pdf_of_backtest(
+            backtest,
             title="Backtest of the strategy",
             benchmark_name=strategy.backtest.benchmark or UNIVERSE,
             source=market_source.uri,
@@ -152,8 +169,8 @@ def quantstats_report(
         metadata={
             "path": dg.MetadataValue.path(str(path)),
             "bytes": len(document),
-            "first_date": str(sessions[0]),
-            "last_date": str(sessions[-1]),
+            "first_date": str(backtest["date"].min()),
+            "last_date": str(backtest["date"].max()),
         },
         check_results=[check("made", passed=document.startswith(b"%PDF-"), bytes=len(document))],
     )

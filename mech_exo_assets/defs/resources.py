@@ -61,15 +61,15 @@ class ReportsFolder:
 
 def build_resources(settings: Settings) -> dict[str, object]:
     """The resources of a home, by the names under which assets ask for them."""
-    lake = Lake(settings.lake_path)
+    lake, strategy = Lake(settings.lake_path), load_strategy(settings.config)
     mart = Mart(settings.mart_path)
     return {
-        "io_manager": LakeIOManager(lake),
+        "io_manager": LakeIOManager(lake, choices=strategy.model_dump_json()),
         "lake": lake,
         "mart": mart,
         "duckdb": DuckDBResource(database=str(mart.staging_path)),
         "market_source": MarketSource(settings.source),
-        "strategy": load_strategy(settings.config),
+        "strategy": strategy,
         "reports_folder": ReportsFolder(settings.reports_path),
         "alerts": Alerts(settings.slack_webhook),
     }

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.schemas import TABLES
-from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.lake import CHOICES, Lake
 
 REBUILD_TAG = "mech_exo/rebuild"
 """Run tag: years outside the run's partitions go, since the run recomputes the whole history."""
@@ -22,10 +22,17 @@ class LakeIOManager(dg.IOManager):
 
     A partitioned asset replaces the years of its run; in a run with the tag `mech_exo/rebuild` all other years go. An input reads
     the years of its partition mapping, and only the columns in its metadata `columns`, where that is given.
+
+    Parameters
+    ----------
+    lake : Lake
+    choices : str, optional
+        The strategy that is in force, as JSON; each commit notes the one that it was computed with.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, *, choices: str | None = None) -> None:
         self.lake = lake
+        self._choices = {} if choices is None else {CHOICES: choices}
         self._reads: dict[tuple[str, str], dict[str, int]] = {}
         self._lock = threading.Lock()
 
@@ -47,7 +54,7 @@ class LakeIOManager(dg.IOManager):
             reads = self._reads.get((context.run_id, context.step_key), {})
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         rebuild = context.step_context.run_tags.get(REBUILD_TAG) == "true"
-        note = {"run_id": context.run_id} | {f"read:{key}": str(version) for key, version in reads.items()}
+        note = {"run_id": context.run_id} | self._choices | {f"read:{key}": str(version) for key, version in reads.items()}
         version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
         context.add_output_metadata(
             {

@@ -27,6 +27,9 @@ from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
 # Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from.
 _CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false"}
 
+CHOICES = "choices"
+"""In a commit's note: the strategy that the table was computed with, as JSON."""
+
 
 class Lake:
     """The Delta tables under one root.
@@ -148,6 +151,11 @@ class Lake:
     def history(self, key: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """The commits of a table, newest first, each with its version, time and note."""
         return self._open(key).history(limit)
+
+    def note(self, key: str, version: int) -> dict[str, str]:
+        """What was kept with one commit of a table; see `write`."""
+        (commit,) = (each for each in self.history(key) if each["version"] == version)
+        return {name: value for name, value in commit.items() if isinstance(value, str)}
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mech_exo_assets.reports.tear_sheet import gather, tear_sheet
-from mech_exo_assets.settings import load_strategy
 from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM
 from mech_exo_tests.reports.books import WRITTEN, book, lake_with
 
@@ -24,7 +23,7 @@ DRAWN = "Array.from(document.querySelectorAll('.plot')).map(place => [place.id, 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report")
-    content = gather(lake_with(folder / "lake", book(symbols=30)), load_strategy(), source="simulator:seed=1", written=WRITTEN)
+    content = gather(lake_with(folder / "lake", book(symbols=30)), source="simulator:seed=1", written=WRITTEN)
     path = folder / "tear_sheet.html"
     path.write_text(tear_sheet(content), encoding="utf-8")
     return path.as_uri()

@@ -9,7 +9,8 @@ import polars as pl
 
 from mech_exo_assets.quant.performance import performance_table
 from mech_exo_assets.schemas import TABLES
-from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.settings import load_strategy
+from mech_exo_assets.storage.lake import CHOICES, Lake
 
 FACTORS = ("momentum_12_1", "short_term_reversal", "low_volatility", "amihud", "earnings_yield")
 SECTORS = ("Energy", "Technology", "Health Care", "Utilities")
@@ -30,13 +31,13 @@ def book(sessions: int = 900, *, seed: int = 1, first: str = "2015-01-02", symbo
     return {key: _typed(key, frame) for key, frame in tables.items()}
 
 
-def lake_with(root: Path, tables: Mapping[str, pl.DataFrame]) -> Lake:
-    """A lake that holds these tables."""
+def lake_with(root: Path, tables: Mapping[str, pl.DataFrame], *, config: Path | None = None) -> Lake:
+    """A lake that holds these tables, computed with the default choices or those of a file."""
     lake = Lake(root)
     for key, frame in tables.items():
         schema = TABLES[key]
         years = None if schema.time_column is None else sorted(set(frame[schema.time_column].dt.year()))
-        lake.write(schema, frame, years=years)
+        lake.write(schema, frame, years=years, note={CHOICES: load_strategy(config).model_dump_json()})
     return lake
 
 

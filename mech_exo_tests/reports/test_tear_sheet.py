@@ -32,7 +32,7 @@ SECTIONS = (
 
 
 def _content(root: Path, tables: dict[str, pl.DataFrame]) -> TearSheet:
-    return gather(lake_with(root, tables), load_strategy(), source="simulator:seed=1", written=WRITTEN)
+    return gather(lake_with(root, tables), source="simulator:seed=1", written=WRITTEN)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_versions_of_what_the_backtest_read_are_named(tmp_path: Path):
     lake = lake_with(tmp_path, book(60))
     frame = lake.read("strategy/backtest")
     lake.write(BACKTEST, frame, note={"read:market/prices": "7", "read:strategy/trades": "0"})
-    content = gather(lake, load_strategy(), source="sample", written=WRITTEN)
+    content = gather(lake, source="sample", written=WRITTEN)
     assert content.versions["strategy/backtest"] == 1
     assert content.inputs == {"market/prices": 7}
     assert ["market/prices", "what those were computed from", "7"] in Page(tear_sheet(content)).tables["versions"]
@@ -236,7 +236,7 @@ def test_versions_of_what_the_backtest_read_are_named(tmp_path: Path):
 def test_the_benchmark_is_named_as_the_configuration_chose_it(tmp_path: Path):
     (tmp_path / "mine.yaml").write_text("backtest: {benchmark: SPY}\n")
     lake = lake_with(tmp_path / "lake", book(60))
-    content = gather(lake, load_strategy(tmp_path / "mine.yaml"), source="sample", written=WRITTEN)
+    content = gather(lake, source="sample", written=WRITTEN)
     assert "Benchmark: SPY." in Page(tear_sheet(content)).texts
 
 
@@ -251,7 +251,7 @@ def test_a_backtest_without_sessions_makes_no_page(tmp_path: Path, content: Tear
     lake = lake_with(tmp_path, {key: frame for key, frame in empty.items() if TABLES[key].time_column is None})
     lake.write(TABLES["strategy/contributions"], empty["strategy/contributions"], years=[2015])
     with pytest.raises(InputError, match="has no sessions"):
-        gather(lake, load_strategy(), source="sample", written=WRITTEN)
+        gather(lake, source="sample", written=WRITTEN)
     with pytest.raises(InputError, match="no tear sheet was made"):
         tear_sheet(replace(content, backtest=content.backtest.clear()))
 

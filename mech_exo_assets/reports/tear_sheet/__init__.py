@@ -5,7 +5,7 @@ What belongs here: what is shown and how. What does not: computing any of it (`q
 
 from __future__ import annotations
 
-from mech_exo_assets.reports.tear_sheet.content import TearSheet, gather
+from mech_exo_assets.reports.tear_sheet.content import TearSheet, gather, strategy_behind
 from mech_exo_assets.reports.tear_sheet.page import tear_sheet
 
-__all__ = ["TearSheet", "gather", "tear_sheet"]
+__all__ = ["TearSheet", "gather", "strategy_behind", "tear_sheet"]

@@ -11,8 +11,9 @@ from datetime import datetime
 
 import polars as pl
 import yaml
+from pydantic import ValidationError
 
-from mech_exo_assets.errors import InputError
+from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
 from mech_exo_assets.schemas import (
     BACKTEST,
@@ -26,7 +27,7 @@ from mech_exo_assets.schemas import (
     TableSchema,
 )
 from mech_exo_assets.settings import Strategy
-from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.lake import CHOICES, Lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class TearSheet:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(lake: Lake, strategy: Strategy, *, source: str, written: datetime, title: str = "Backtest of the strategy") -> TearSheet:
+def gather(lake: Lake, *, source: str, written: datetime, title: str = "Backtest of the strategy") -> TearSheet:
     """Read a tear sheet's content from a lake, each table in one version, which the page names.
 
     Raises
@@ -94,6 +95,7 @@ def gather(lake: Lake, strategy: Strategy, *, source: str, written: datetime, ti
             return schema.empty()
         return lake.read(schema.key, version=versions[schema.key]).sort(*schema.unique)
 
+    strategy = strategy_behind(lake, BACKTEST, versions[BACKTEST.key])
     backtest = rows(BACKTEST)
     if backtest.is_empty():
         raise InputError(f"{BACKTEST.key} in {lake.root} has no sessions, so that there is nothing to report. No score was ever traded.")
@@ -119,6 +121,24 @@ def gather(lake: Lake, strategy: Strategy, *, source: str, written: datetime, ti
     )
 
 
+def strategy_behind(lake: Lake, schema: TableSchema, version: int) -> Strategy:
+    """The choices that a version of a table was computed with, as its commit notes them.
+
+    Raises
+    ------
+    MechExoError
+        If the commit notes none, or those of a version of Mech-Exo that had other keys.
+    """
+    noted = lake.note(schema.key, version).get(CHOICES)
+    try:
+        return Strategy.model_validate_json(noted or "")
+    except ValidationError as error:
+        raise MechExoError(
+            f"{schema.key} in {lake.root}, version {version}, was computed by another version of Mech-Exo, whose choices cannot be read. "
+            "Run `mech-exo run` first."
+        ) from error
+
+
 def _trades(lake: Lake, version: int) -> pl.DataFrame:
     sums = [pl.col(name).sum() for name in ("notional", "commission", "spread", "impact")]
     grouped = lake.scan(TRADES.key, version=version).group_by("reason").agg(pl.len().alias("trades"), *sums)
@@ -129,10 +149,8 @@ def _inputs(lake: Lake, versions: Mapping[str, int]) -> dict[str, int]:
     """Versions that the shown tables were computed from, as their commits note them."""
     read: dict[str, int] = {}
     for key, version in versions.items():
-        for commit in lake.history(key):
-            if commit["version"] == version:
-                noted = {name.removeprefix("read:"): int(value) for name, value in commit.items() if name.startswith("read:")}
-                read |= {name: value for name, value in noted.items() if name not in versions}
+        noted = {name.removeprefix("read:"): int(value) for name, value in lake.note(key, version).items() if name.startswith("read:")}
+        read |= {name: value for name, value in noted.items() if name not in versions}
     return dict(sorted(read.items()))
 
 
