@@ -153,7 +153,7 @@ class Lake:
         return self._open(key).history(limit)
 
     def note(self, key: str, version: int) -> dict[str, str]:
-        """What was kept with one commit of a table; see `write`."""
+        """What was kept with one commit of a table (see `write`), beside what Delta notes of itself."""
         (commit,) = (each for each in self.history(key) if each["version"] == version)
         return {name: value for name, value in commit.items() if isinstance(value, str)}
 

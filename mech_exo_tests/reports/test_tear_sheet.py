@@ -13,6 +13,7 @@ from mech_exo_assets.reports.formats import in_unit, percent
 from mech_exo_assets.reports.tear_sheet import TearSheet, gather, tear_sheet
 from mech_exo_assets.schemas import BACKTEST, TABLES
 from mech_exo_assets.settings import load_strategy
+from mech_exo_assets.storage.lake import CHOICES
 from mech_exo_tests.reports.books import WRITTEN, book, lake_with
 from mech_exo_tests.reports.pages import Page, numbers
 
@@ -226,7 +227,7 @@ def test_the_page_names_configuration_and_versions(content: TearSheet, page: Pag
 def test_versions_of_what_the_backtest_read_are_named(tmp_path: Path):
     lake = lake_with(tmp_path, book(60))
     frame = lake.read("strategy/backtest")
-    lake.write(BACKTEST, frame, note={"read:market/prices": "7", "read:strategy/trades": "0"})
+    lake.write(BACKTEST, frame, note={CHOICES: lake.note(BACKTEST.key, 0)[CHOICES], "read:market/prices": "7", "read:strategy/trades": "0"})
     content = gather(lake, source="sample", written=WRITTEN)
     assert content.versions["strategy/backtest"] == 1
     assert content.inputs == {"market/prices": 7}
@@ -235,9 +236,16 @@ def test_versions_of_what_the_backtest_read_are_named(tmp_path: Path):
 
 def test_the_benchmark_is_named_as_the_configuration_chose_it(tmp_path: Path):
     (tmp_path / "mine.yaml").write_text("backtest: {benchmark: SPY}\n")
-    lake = lake_with(tmp_path / "lake", book(60))
+    lake = lake_with(tmp_path / "lake", book(60), config=tmp_path / "mine.yaml")
     content = gather(lake, source="sample", written=WRITTEN)
     assert "Benchmark: SPY." in Page(tear_sheet(content)).texts
+
+
+def test_a_backtest_whose_choices_are_not_noted_is_refused_with_the_mend(tmp_path: Path):
+    lake = lake_with(tmp_path, book(60))
+    lake.write(BACKTEST, lake.read("strategy/backtest"))
+    with pytest.raises(MechExoError, match=r"version 1, was computed by another version of Mech-Exo.*Run `mech-exo run` first"):
+        gather(lake, source="sample", written=WRITTEN)
 
 
 def test_a_missing_table_is_named_with_the_mend(tmp_path: Path):

@@ -5,6 +5,7 @@ What belongs here: the book and its tables. What does not: how it came about (`e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,7 +163,9 @@ class Book:
 
     def positions(self) -> pl.DataFrame:
         """The table in `schemas.POSITIONS`."""
-        where, (value, price, profit) = kernel.positions(self.holdings, self.inputs, self.start, self.terms.at_open)
+        where, what = self._records(2, 3, changed=False)
+        kernel.positions(self.holdings, self.inputs, self.start, self.terms.at_open, where, what)
+        value, price, profit = what
         frame = pl.DataFrame(
             {
                 **self._axes(where),
@@ -177,11 +180,11 @@ class Book:
 
     def trades(self) -> pl.DataFrame:
         """The table in `schemas.TRADES`."""
-        where, (quantity, price, notional, commission, spread, impact) = kernel.trades(
-            self.holdings, self.inputs, self.start, self.tariff, self.terms
-        )
+        where, what = self._records(3, 6, changed=True)
+        kernel.trades(self.holdings, self.inputs, self.start, self.tariff, self.terms, where, what)
+        quantity, price, notional, commission, spread, impact = what
         fresh = self.inputs.has_target[self.start - self.terms.lag :]
-        reason = np.where(where[2] == 1, "closed", np.where(fresh[where[0]], "target", "carried"))
+        reason = np.where(where[2] == 1, 2, np.where(fresh[where[0]], 0, 1))
         frame = pl.DataFrame(
             {
                 **self._axes(where),
@@ -190,17 +193,26 @@ class Book:
                 "commission": commission,
                 "spread": spread,
                 "impact": impact,
-                "side": np.where(quantity > 0, "buy", "sell"),
+                "side": _words(("sell", "buy"), quantity > 0),
                 "notional": notional,
-                "reason": reason,
-            },
-            schema_overrides={"side": pl.String, "reason": pl.String},
+                "reason": _words(("target", "carried", "closed"), reason),
+            }
         )
         return frame.select(TRADES.names)
 
+    def _records(self, n_where: int, n_what: int, *, changed: bool) -> tuple[NDArray[np.int64], Matrix]:
+        """Room for the kernel's records. NumPy asks the system for huge pages and numba does not: the first touch of numba's costs more."""
+        n = kernel.changes(self.holdings, changed)
+        return np.empty((n_where, n), dtype=np.int64), np.empty((n_what, n))
+
     def _axes(self, where: NDArray[np.int64]) -> dict[str, pl.Series]:
-        names = pl.Series("symbol", self.symbols, dtype=pl.String)
-        return {"date": _dates(self.sessions[where[0]]), "symbol": names.gather(where[1]) if where.shape[1] else names.clear()}
+        return {"date": _dates(self.sessions[where[0]]), "symbol": _words(self.symbols, where[1])}
+
+
+def _words(words: Sequence[str] | NDArray[np.str_], which: NDArray[np.integer] | NDArray[np.bool_]) -> pl.Series:
+    """A column of some words; an array of NumPy strings would be converted one by one."""
+    column = pl.Series(words, dtype=pl.String)
+    return column.gather(which.astype(np.uint32)) if len(which) else column.clear()
 
 
 def _dates(days: Dates) -> pl.Series:

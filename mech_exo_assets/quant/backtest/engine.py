@@ -78,7 +78,9 @@ def run(targets: Matrix, market: Panel, *, costs: Costs, choices: Backtest, exec
         with_impact=inputs.factor is not inputs.index,
     )
     tariff = Tariff.of(costs)
-    flows, holdings, closed, waited = kernel.simulate(inputs, start, tariff, terms)
+    # NumPy asks the system for huge pages and numba does not, which takes most of the cost off the first touch.
+    holdings = np.empty((len(targets) - start, targets.shape[1]))
+    flows, closed, waited = kernel.simulate(inputs, start, tariff, terms, holdings)
     nav = flows[kernel.NAV]
     if np.any(nav <= 0):
         ruined = market.sessions[start + int(np.argmax(nav <= 0))]

@@ -130,11 +130,10 @@ def rows_with_values(matrix):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def simulate(inputs, start, tariff, terms):  # pragma: no cover
-    """Flows of each session (a row for each of the names above), units held at each close, names closed, orders that had to wait."""
+def simulate(inputs, start, tariff, terms, holdings):  # pragma: no cover
+    """Fill the units held at each close; flows of each session (rows as named above), names closed, orders that had to wait."""
     n_sessions, n_symbols = inputs.index.shape
     flows = np.zeros((HELD + 1, n_sessions - start))
-    holdings = np.empty((n_sessions - start, n_symbols))
     state = State(np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols, dtype=np.int64), np.zeros(n_symbols, dtype=np.bool_))
     cash = nav = terms.initial_nav
     shorts, closed, waited, waiting, current = 0.0, 0, 0, 0, start - terms.lag
@@ -144,8 +143,8 @@ def simulate(inputs, start, tariff, terms):  # pragma: no cover
         out[BORROW] = shorts * terms.borrow * inputs.days[t - start]
         out[BASE] = nav + inputs.deposits[t - start]
         cash += out[INTEREST] - out[BORROW] + inputs.deposits[t - start]
-        out[PROFIT] = _mark(inputs.execution[t] if terms.at_open else inputs.index[t], state)
-        worth = cash + _value(state)
+        out[PROFIT], value = _mark(inputs.execution[t] if terms.at_open else inputs.index[t], state)
+        worth = cash + value
         if out[BASE] <= 0.0 or worth <= 0.0:
             break  # ruined: this session's NAV stays 0
         fresh = inputs.has_target[t - terms.lag]
@@ -156,38 +155,29 @@ def simulate(inputs, start, tariff, terms):  # pragma: no cover
             waited += waiting
             cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
         if terms.at_open:
-            out[PROFIT] += _mark(inputs.index[t], state)
-        stopped, released = _close_stopped(inputs.index[t], state)
+            out[PROFIT] += _mark(inputs.index[t], state)[0]
+        stopped, released = _close(inputs.index[t], state, holdings[t - start], out)
         cash += released
         closed += stopped
-        _sum_up(state, holdings[t - start], out)
         shorts = out[SHORT]
         nav = cash + out[LONG] - shorts
         if nav <= 0.0:
             break
         out[CASH], out[NAV] = cash, nav
-    return flows, holdings, closed, waited
+    return flows, closed, waited
 
 
 @njit(nogil=True, cache=True)
 def _mark(prices, state):  # pragma: no cover
-    """Value everything that has a price anew; what that has earned."""
+    """Value everything that has a price anew; what that has earned, and the value of all positions."""
     units, mark = state.units, state.mark
-    earned = 0.0
+    earned, total = 0.0, 0.0
     for i in range(len(units)):
-        if not np.isnan(prices[i]):
-            earned += units[i] * (prices[i] - mark[i])
-            mark[i] = prices[i]
-    return earned
-
-
-@njit(nogil=True, cache=True)
-def _value(state):  # pragma: no cover
-    """Value of all positions."""
-    total = 0.0
-    for i in range(len(state.units)):
-        total += state.units[i] * state.mark[i]
-    return total
+        price = mark[i] if np.isnan(prices[i]) else prices[i]
+        earned += units[i] * (price - mark[i])
+        total += units[i] * price
+        mark[i] = price
+    return earned, total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -196,7 +186,7 @@ def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no 
     units, waiting = state.units, state.waiting
     prices = inputs.execution[t] if terms.at_open else inputs.index[t]
     fresh = inputs.has_target[t - terms.lag]
-    n_waiting = 0
+    n_waiting, bought, traded, commissions, spreads, impacts = 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(units)):
         if not (fresh or waiting[i]):
             continue
@@ -222,46 +212,44 @@ def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no 
         if trade != 0.0:
             units[i] = wanted / prices[i] if trade == order else units[i] + trade / prices[i]
             notional = abs(trade)
-            out[BOUGHT] += trade
-            out[TRADED] += notional
-            out[COMMISSION] += commission(notional, notional / inputs.shown[t, i] if terms.by_share else 0.0, tariff)
-            out[SPREAD] += spread(notional, tariff)
-            out[IMPACT] += impact(notional, inputs.factor[t, i]) if terms.with_impact else 0.0
+            bought += trade
+            traded += notional
+            commissions += commission(notional, notional / inputs.shown[t, i] if terms.by_share else 0.0, tariff)
+            spreads += spread(notional, tariff)
+            impacts += impact(notional, inputs.factor[t, i]) if terms.with_impact else 0.0
+    out[BOUGHT], out[TRADED], out[COMMISSION], out[SPREAD], out[IMPACT] = bought, traded, commissions, spreads, impacts
     return n_waiting
 
 
 @njit(nogil=True, cache=True)
-def _close_stopped(prices, state):  # pragma: no cover
-    """End positions whose name has stopped trading, at their last price; how many, and the cash that they leave."""
-    closed, released = 0, 0.0
+def _close(prices, state, held, out):  # pragma: no cover
+    """End positions whose name has stopped trading, at their last price; keep the holdings, and their value on each side.
+
+    How many have ended, and the cash that they leave.
+    """
+    units, mark, missing = state.units, state.mark, state.missing
+    closed, released, long, short, names = 0, 0.0, 0.0, 0.0, 0
     for i in range(len(prices)):
-        state.missing[i] = state.missing[i] + 1 if np.isnan(prices[i]) else 0
-        if state.missing[i] == CLOSE_AFTER:
+        missing[i] = missing[i] + 1 if np.isnan(prices[i]) else 0
+        if missing[i] == CLOSE_AFTER:
             state.waiting[i] = False
-            if state.units[i] != 0.0:
-                released += state.units[i] * state.mark[i]
-                state.units[i] = 0.0
+            if units[i] != 0.0:
+                released += units[i] * mark[i]
+                units[i] = 0.0
                 closed += 1
+        held[i] = units[i]
+        value = units[i] * mark[i]
+        long += max(value, 0.0)
+        short += max(-value, 0.0)
+        names += value != 0.0
+    out[LONG], out[SHORT], out[HELD] = long, short, names
     return closed, released
 
 
 @njit(nogil=True, cache=True)
-def _sum_up(state, held, out):  # pragma: no cover
-    """Keep the holdings of a close, and their value on each side."""
-    for i in range(len(held)):
-        held[i] = state.units[i]
-        value = state.units[i] * state.mark[i]
-        out[LONG] += max(value, 0.0)
-        out[SHORT] += max(-value, 0.0)
-        out[HELD] += value != 0.0
-
-
-@njit(nogil=True, cache=True)
-def positions(holdings, inputs, start, at_open):  # pragma: no cover
-    """Records of all positions: (session, symbol) and (value, close, profit)."""
+def positions(holdings, inputs, start, at_open, where, what):  # pragma: no cover
+    """Fill the records of all positions: (session, symbol) and (value, close, profit)."""
     n_sessions, n_symbols = holdings.shape
-    where = np.empty((2, _changes(holdings, False)), dtype=np.int64)
-    what = np.empty((3, where.shape[1]))
     mark, close = np.zeros(n_symbols), np.zeros(n_symbols)
     before, n = np.zeros(n_symbols), 0
     for t in range(n_sessions):
@@ -279,15 +267,12 @@ def positions(holdings, inputs, start, at_open):  # pragma: no cover
                 what[0, n], what[1, n], what[2, n] = now[i] * mark[i], close[i], profit
                 n += 1
         before = now
-    return where, what
 
 
 @njit(nogil=True, cache=True)
-def trades(holdings, inputs, start, tariff, terms):  # pragma: no cover
-    """Records of all trades: (session, symbol, whether the name had stopped trading) and (shares, price, notional, the three costs)."""
+def trades(holdings, inputs, start, tariff, terms, where, what):  # pragma: no cover
+    """Fill the records of all trades: (session, symbol, whether the name had stopped) and (shares, price, notional, the three costs)."""
     n_sessions, n_symbols = holdings.shape
-    where = np.empty((3, _changes(holdings, True)), dtype=np.int64)
-    what = np.empty((6, where.shape[1]))
     mark, close = np.zeros(n_symbols), np.zeros(n_symbols)
     before, n = np.zeros(n_symbols), 0
     for t in range(n_sessions):
@@ -308,11 +293,10 @@ def trades(holdings, inputs, start, tariff, terms):  # pragma: no cover
             if not stopped:
                 mark[i], close[i] = prices[i], inputs.close[t + start, i]
         before = now
-    return where, what
 
 
 @njit(nogil=True, cache=True)
-def _changes(holdings, changed):  # pragma: no cover
+def changes(holdings, changed):  # pragma: no cover
     """How often holdings changed; or how often they are or were not 0."""
     count, before = 0, np.zeros(holdings.shape[1])
     for t in range(len(holdings)):

@@ -163,12 +163,14 @@ def test_more_impact_never_raises_the_net_return_since_the_start(given_market, o
 
 
 @given(markets(), st.floats(1, 100))
-def test_more_capital_never_lowers_the_impact_of_a_session(given_market, scale):
-    # The first trades: later ones differ, since impact has made the portfolios differ.
-    small, large = (
-        given_market.run(impact=1.0, volume_window=5, volatility_window=5, choices={"initial_nav": nav})
-        for nav in (10_000.0, 10_000.0 * scale)
-    )
+def test_more_capital_never_lowers_the_impact(given_market, scale):
+    # Of the first session with impact: later ones differ, since impact has made the portfolios differ.
+    one, more = ({"initial_nav": nav} for nav in (10_000.0, 10_000.0 * scale))
+    small = given_market.run(impact=1.0, volume_window=5, volatility_window=5, choices=one)
+    try:
+        large = given_market.run(impact=1.0, volume_window=5, volatility_window=5, choices=more)
+    except InputError:
+        return  # the impact has used up all NAV
     first = int(np.argmax(small.impact > 0))
     assert large.impact[first] >= small.impact[first] * (1 - 1e-12)
     assert (large.nav / scale <= small.nav * (1 + 1e-9)).all()
