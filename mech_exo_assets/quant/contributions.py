@@ -1,6 +1,8 @@
 """Where the return came from: which factor, sector, side and name.
 
 What belongs here: dividing the book's profit among members that add up to it. What does not: the book (`backtest`).
+
+The numba kernel cannot be seen by the coverage tool, which is what its `pragma: no cover` says; it is tested through `contribution_table`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numba import njit
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.panel import Dates, Index, Matrix, Panel, Vector, session_sums, unique_dates, unique_symbols
@@ -150,15 +153,11 @@ def _by_factor(
     # As in the composite: a name with too few known factors has no score.
     there = known >= (min_coverage - 1e-12) * sum(abs(weight) for weight in weights.values())
     there &= known > 0
-    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
-
-    def centred(matrix: Matrix) -> Matrix:
-        return np.where(there, matrix - session_sums(np.where(there, matrix, np.nan)) / count, 0.0)
-
-    def part(name: str) -> Matrix:
-        return centred(np.divide(weights[name] * np.nan_to_num(scores[name]), known, out=np.zeros(scores.shape), where=there))
-
-    composite = sum((part(name) for name in names), np.zeros(scores.shape))
+    composite, divided = np.zeros(scores.shape), {}
+    parts = np.empty(scores.shape)
+    for name in names:
+        _part(scores[name], weights[name], known, there, parts)
+        composite += parts
     column = np.searchsorted(scores.symbols, profits.symbols)
     column[column == len(scores.symbols)] = 0
     known_name = (in_force >= 0)[:, None] & (scores.symbols[column] == profits.symbols)
@@ -167,12 +166,26 @@ def _by_factor(
     usable = (profits.profit != 0) & (ratio <= LARGEST_RATIO * _row_median(ratio))
     row, name_at = np.nonzero(usable)
     gain = profits.profit[row, name_at] / behind[row, name_at]
-    divided = {}
     for name in names:
-        share = part(name)[in_force[row], column[name_at]]
-        divided[name] = np.bincount(row, weights=gain * share, minlength=len(profits.sessions)).astype(np.float64)
+        _part(scores[name], weights[name], known, there, parts)
+        gained = gain * parts[in_force[row], column[name_at]]
+        divided[name] = np.bincount(row, weights=gained, minlength=len(profits.sessions)).astype(np.float64)
     divided[OTHER] = _total(np.where(usable, 0.0, profits.profit))
     return divided
+
+
+@njit(nogil=True, cache=True)
+def _part(scores, weight, known, there, out):  # pragma: no cover
+    """What one factor adds to each name's score, less its mean over the names of the session; 0 where there is no score."""
+    for t in range(len(scores)):
+        total, count = 0.0, 0
+        for i in range(scores.shape[1]):
+            out[t, i] = weight * scores[t, i] / known[t, i] if there[t, i] and not np.isnan(scores[t, i]) else 0.0
+            total += out[t, i]
+            count += there[t, i]
+        mean = total / max(count, 1)
+        for i in range(scores.shape[1]):
+            out[t, i] = out[t, i] - mean if there[t, i] else 0.0
 
 
 def _targets_in_force(profits: Profits, score_sessions: Dates, target_dates: Dates, execution_lag: int) -> Index:

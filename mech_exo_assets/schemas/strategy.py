@@ -65,7 +65,7 @@ BACKTEST = TableSchema(
         Column(
             "benchmark_return",
             pl.Float64,
-            "Return of the benchmark: backtest.benchmark, or the equal-weighted mean of all names.",
+            "Return of the benchmark, backtest.benchmark or the equal-weighted mean of all names, bought with the first trade.",
             unit="fraction",
             nullable=True,
             source=("market/prices.total_return_index",),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 from nbclient import NotebookClient
@@ -42,11 +43,14 @@ def executed(path: Path, folder: Path) -> NotebookNode:
         timeout=SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
-        # No history in the user's home, and no word on how the kernel's ports are guarded: they are of this machine, for half a minute.
+        # No word on how the kernel's ports are guarded: they are open to this machine only, for half a minute.
         extra_arguments=["--HistoryManager.enabled=False", "--log-level=ERROR"],
         record_timing=False,
     )
-    client.execute(env={**os.environ, "IPYTHONDIR": str(folder / "ipython"), "TMPDIR": str(folder)})
+    # Nothing is written to the user's home.
+    own = {"IPYTHONDIR": str(folder / "ipython"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "TMPDIR": str(folder)}
+    with mock.patch.dict(os.environ, own):
+        client.execute()
     notebook.metadata["language_info"] = LANGUAGE
     return notebook
 

@@ -155,9 +155,10 @@ class Book:
         Parameters
         ----------
         benchmark : ndarray of shape (n_sessions,)
-            Return of the benchmark in the sessions of the book; the first is left out, since the strategy is not invested before it.
+            Return of the benchmark in the sessions of the book. In the first it is 0 here, as the strategy's before costs: both are bought at
+            its close; at the open, what a benchmark would earn in the rest of the session is not known.
         """
-        compared = pl.Series(np.concatenate(([np.nan], benchmark[1:])), nan_to_null=True)
+        compared = pl.Series(np.concatenate(([np.nan if self.terms.at_open else 0.0], benchmark[1:])), nan_to_null=True)
         columns = {name: getattr(self, name) for name in BACKTEST.names if name not in ("date", "benchmark_return")}
         return pl.DataFrame({"date": _dates(self.sessions), **columns, "benchmark_return": compared})
 

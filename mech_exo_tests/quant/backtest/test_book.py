@@ -64,10 +64,10 @@ def test_a_dividend_is_reinvested_in_the_shares_that_paid_it():
 
 def test_the_tables_conform_to_their_schemas():
     book = market([[1.0], [NAN]], [[1.0], [2.0]]).run(lag=0)
-    table = book.to_frame(np.array([NAN, 0.5]))
+    table = book.to_frame(np.array([0.3, 0.5]))
     assert table.schema == BACKTEST.empty().schema
     assert table["nav"].to_list() == book.nav.tolist()
-    assert table["benchmark_return"].to_list() == [None, 0.5]
+    assert table["benchmark_return"].to_list() == [0.0, 0.5]
     assert book.positions().schema == POSITIONS.empty().schema
     assert book.trades().schema == TRADES.empty().schema
 
@@ -76,3 +76,9 @@ def test_a_book_without_trades_has_empty_tables():
     book = market([[0.0], [NAN]], [[1.0], [2.0]]).run(lag=0)
     assert book.trades().equals(TRADES.empty())
     assert book.positions().equals(POSITIONS.empty())
+
+
+def test_at_the_open_the_benchmark_of_the_first_session_is_not_known():
+    prices = [[1.0], [2.0]]
+    book = market([[1.0], [NAN]], prices, open=prices).run(lag=1, choices={"execute_at": "open"})
+    assert book.to_frame(np.array([0.3]))["benchmark_return"].to_list() == [None]
