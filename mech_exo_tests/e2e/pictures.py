@@ -1,4 +1,5 @@
-"""Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample."""
+"""Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample and
+`mech-exo report quantstats`."""
 
 import sys
 from pathlib import Path
@@ -14,15 +15,15 @@ GROUPS = ("market", "factors", "decay", "strategy", "reporting")
 
 def lineage(page: Page, address: str) -> None:
     """All assets, each group opened."""
-    page.set_viewport_size({"width": 2100, "height": 1400})
+    page.set_viewport_size({"width": 2000, "height": 2300})
     opened = ",".join(f"global@global:{group}" for group in GROUPS)
     page.goto(f"{address}/asset-groups?expanded={quote(opened)}")
-    expect(page.get_by_text("composite").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("targets").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="panel_show_right", exact=True).click()
-    for _ in range(2):
+    for _ in range(4):
         page.get_by_role("button", name="zoom_out").click()
     page.wait_for_timeout(3000)
-    page.screenshot(path=PICTURES / "lineage.png", clip={"x": 310, "y": 60, "width": 1480, "height": 1220})
+    page.screenshot(path=PICTURES / "lineage.png", clip={"x": 650, "y": 400, "width": 780, "height": 1460})
 
 
 def asset(page: Page, address: str, key: str, name: str, *, show: str | None = None) -> None:
@@ -39,16 +40,47 @@ def asset(page: Page, address: str, key: str, name: str, *, show: str | None = N
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
+def tear_sheet(page: Page, home: Path) -> None:
+    """From the equity curve to the costs."""
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.goto((home / "reports" / "tear_sheet.html").as_uri())
+    page.wait_for_timeout(3000)
+    top, bottom = (page.locator(f"#{section}").bounding_box() for section in ("equity", "sharpe"))
+    assert top is not None
+    assert bottom is not None
+    page.screenshot(
+        path=PICTURES / "tear-sheet.png",
+        full_page=True,
+        clip={"x": 90, "y": top["y"] - 10, "width": 1100, "height": bottom["y"] - top["y"]},
+    )
+
+
+def quantstats_report(home: Path) -> None:
+    """The PDF's first and third page, side by side."""
+    import pypdfium2
+    from PIL import Image
+
+    document = pypdfium2.PdfDocument(home / "reports" / "quantstats.pdf")
+    pages = [document[number].render(scale=1.4).to_pil() for number in (0, 2)]
+    width, height = pages[0].size
+    both = Image.new("RGB", (2 * width, height), "white")
+    for number, each in enumerate(pages):
+        both.paste(each, (number * width, 0))
+    both.quantize(128).save(PICTURES / "quantstats-report.png")
+
+
 def main() -> None:
-    """All pictures, from the home that is named."""
+    """All pictures, from the home that is named; its reports must have been made."""
     PICTURES.mkdir(exist_ok=True)
+    quantstats_report(Path(sys.argv[1]))
     with served(Path(sys.argv[1]), "--read-only") as address, sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        lineage(browser.new_page(device_scale_factor=2), address)
         page = browser.new_page()
-        lineage(page, address)
         asset(page, address, "decay/statistics", "statistics")
         asset(page, address, "decay/statistics", "statistics-picture", show="overview")
         asset(page, address, "strategy/backtest", "backtest-picture", show="equity")
+        tear_sheet(page, Path(sys.argv[1]))
         browser.close()
 
 
