@@ -117,6 +117,9 @@ def test_numbers_in_scientific_notation_are_numbers(override):
         ("horizons: []", "horizons: Tuple should have at least 1 item after validation, not 0 (got [])."),
         ("horizons: [1, 0]", "horizons.1: Input should be greater than 0 (got 0)."),
         ("horizons: [1, x]", "horizons.1: Input should be a valid integer, unable to parse string as an integer (got 'x')."),
+        ("seed: 1\nseed: 2", "not YAML (the key 'seed' stands there twice"),
+        ("costs: {impact: 1, impact: 2}", "not YAML (the key 'impact' stands there twice"),
+        ("construction: {neutral: beta}", "construction.neutral: a list is wanted here, e.g. [beta]"),
         ("costs: 5", "costs: Input should be a valid dictionary or instance of Costs (got 5)."),
         ("costs: {commission_bps: .nan}", "costs.commission_bps: Input should be a finite number (got nan)."),
         ("costs: {commission_bps: .inf}", "costs.commission_bps: Input should be a finite number (got inf)."),
@@ -428,3 +431,11 @@ def test_a_home_that_tables_cannot_be_stored_under_is_refused(tmp_path, characte
 
 def test_wrong_input_is_one_of_our_errors():
     assert issubclass(InputError, MechExoError)
+
+
+def test_a_homes_own_choices_are_taken_where_none_are_named(tmp_path):
+    assert load_settings(home=tmp_path).config is None
+    (tmp_path / "strategy.yaml").write_text("seed: 3\n")
+    assert load_strategy(load_settings(home=tmp_path).config).seed == 3
+    other = tmp_path / "other.yaml"
+    assert load_settings(home=tmp_path, config=other).config == other

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mech_exo_assets.errors import InputError, MechExoError
-from mech_exo_assets.settings import Settings, load_settings
+from mech_exo_assets.settings import Settings, load_settings, load_strategy
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,7 +28,9 @@ Source = Annotated[
     str | None,
     typer.Option(help="Market data: sample, files:PATH, yahoo:TICKERS|FILE or simulator:KEY=VALUE,…  Default: MECH_EXO_SOURCE, or sample."),
 ]
-Config = Annotated[Path | None, typer.Option(help="YAML file that overrides keys of the strategy. Default: MECH_EXO_CONFIG, or none.")]
+Config = Annotated[
+    Path | None, typer.Option(help="YAML file that overrides keys of the strategy. Default: MECH_EXO_CONFIG, or the home's own.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs instead of text.")]
 
 
@@ -67,6 +69,25 @@ def require_source(settings: Settings) -> str | None:
             "out; nothing was changed."
         )
     return None if last is None else last.source
+
+
+def require_choices(settings: Settings) -> None:
+    """Refuse choices that the home's tables were not computed with, for what computes or shows only some of them.
+
+    Raises
+    ------
+    InputError
+        If the last complete run of the home was with another strategy.
+    """
+    from mech_exo_assets.defs.refresh import choices_hash, read_record
+
+    last = read_record(settings.home)
+    if last is not None and last.choices != choices_hash(load_strategy(settings.config)):
+        named = settings.config or "the default strategy"
+        raise InputError(
+            f"{settings.home} holds tables of other choices than {named}. Run `mech-exo run` with these choices first (without --select), "
+            "or leave --config out; nothing was changed."
+        )
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:

@@ -28,6 +28,7 @@ class RunProgress(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.seconds: dict[str, float] = {}
+        self.not_passed: list[dict[str, str]] = []
         self._started: dict[str, float] = {}
         self._bar = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
@@ -47,7 +48,7 @@ class RunProgress(logging.Handler):
         self._bar.stop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of a step's beginning and end."""
+        """Take note of a step's beginning and end, and of checks that did not pass."""
         event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
         if event is None or event.step_key is None:
             return
@@ -61,6 +62,10 @@ class RunProgress(logging.Handler):
             mark = "[green]done[/]  " if done else "[red]failed[/]"
             self._bar.console.print(f"{mark} {stage:<26} {self.seconds[stage]:6.2f} s", highlight=False)
             self._bar.advance(self._task)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION and not event.asset_check_evaluation_data.passed:
+            evaluation = event.asset_check_evaluation_data
+            figures = ", ".join(f"{name} {entry.value}" for name, entry in evaluation.metadata.items())
+            self.not_passed.append({"asset": evaluation.asset_key.to_user_string(), "check": evaluation.check_name, "figures": figures})
 
     def as_logger(self) -> dg.LoggerDefinition:
         """A Dagster logger that hands the run's events to this handler."""

@@ -16,8 +16,19 @@ import polars as pl
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.options import Config, Home, Json, Source, dagster_instance, only_writer, require_source, settings_from
+from mech_exo_assets.cli.options import (
+    Config,
+    Home,
+    Json,
+    Source,
+    dagster_instance,
+    only_writer,
+    require_choices,
+    require_source,
+    settings_from,
+)
 from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.reports.files import write_in_one_step
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
 
 if TYPE_CHECKING:
@@ -51,12 +62,15 @@ class Outcome:
         Wall time since the command began to read the source.
     stages : dict of str to float
         Seconds of each stage.
+    not_passed : list of dict
+        Asset, check and figures of each asset check that did not pass.
     """
 
     plan: Plan | None
     run_id: str | None
     seconds: float
     stages: dict[str, float]
+    not_passed: list[dict[str, str]]
 
 
 def run(
@@ -82,27 +96,37 @@ def run(
         last = read_record(settings.home)
         if not replace:
             settings = _with_source_of_home(settings)
+        if select is not None:
+            require_choices(settings)
         console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
         definitions, data = _definitions(settings)
         now = fingerprint(settings.source, data, strategy)
         because = "--force was given" if force else None if select is None else "--select was given"
         todo = plan(now, last, because=because)
         stages: dict[str, float] = {}
+        not_passed: list[dict[str, str]] = []
         run_id = None
         if todo is not None:
             console.print(f"Computing {todo.first_year} to {todo.last_year}: {todo.reason}.", highlight=False)
             keys = None if select is None else _selected(select, definitions.resolve_asset_graph())
             begin(settings.home, last, todo)
-            run_id, stages = _execute(settings, definitions, todo, keys=keys, console=console)
+            run_id, stages, not_passed = _execute(settings, definitions, todo, keys=keys, console=console)
             if select is None:
                 write_record(settings.home, now, run_id=run_id)
-    summary = _summary(settings, strategy, data, Outcome(todo, run_id, time.perf_counter() - started, stages))
+                _keep_choices(settings)
+    summary = _summary(settings, strategy, data, Outcome(todo, run_id, time.perf_counter() - started, stages, not_passed))
     if json:
         sys.stdout.write(json_module.dumps(summary, indent=1, default=str) + "\n")
     else:
         from mech_exo_assets.cli.summary import print_summary
 
         print_summary(summary, Console())
+
+
+def _keep_choices(settings: Settings) -> None:
+    """Leave the choices of this run in the home, for all that is computed there later."""
+    if settings.config is not None and settings.config != settings.choices_path:
+        write_in_one_step(settings.choices_path, settings.config.read_bytes())
 
 
 def _with_source_of_home(settings: Settings) -> Settings:
@@ -124,7 +148,7 @@ def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
 
 def _execute(
     settings: Settings, definitions: dg.Definitions, todo: Plan, *, keys: list[dg.AssetKey] | None, console: Console
-) -> tuple[str, dict[str, float]]:
+) -> tuple[str, dict[str, float], list[dict[str, str]]]:
     import dagster as dg
 
     from mech_exo_assets.cli.progress import RunProgress
@@ -151,7 +175,7 @@ def _execute(
             )
     if not result.success:
         _raise_failure(result)
-    return result.run_id, progress.seconds
+    return result.run_id, progress.seconds, progress.not_passed
 
 
 def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
@@ -234,5 +258,7 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "last_date": data.prices["date"].max(),
         "notes": [*data.notes, *_left_out(data, strategy)],
         **tables_summary(settings),
+        "checks_not_passed": outcome.not_passed,
+        "tear_sheet": str(settings.reports_path / "tear_sheet.html") if (settings.reports_path / "tear_sheet.html").exists() else None,
         "absent_factors": _absent_factors(settings),
     }

@@ -55,7 +55,7 @@ def _print(report: dict[str, Any], console: Console) -> None:
     if not report["tables"]:
         console.print(f"{report['home']} holds no tables yet. Run `mech-exo run` first.", highlight=False)
         return
-    refreshed = report["completed_at"] or "never completed: the last run of the whole chain was interrupted, or only parts were run"
+    refreshed = report["completed_at"] or "never: the last run of the whole chain was interrupted, or only parts were run"
     console.print(f"{report['home']}   source {report['source'] or 'unknown'}   last complete refresh {refreshed}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for name, justify in (("table", "left"), ("rows", "right"), ("version", "right"), ("last session", "left"), ("written (UTC)", "left")):

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mech_exo_assets.schemas import factor_columns
@@ -59,10 +60,12 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console.print(_strongest_table(summary["strongest"]))
     if "backtest" in summary:
         _print_backtest(summary["backtest"], console)
+    for each in summary["checks_not_passed"]:
+        console.print(f"  [yellow]check[/] {each['asset']}, {each['check']}, did not pass: {escape(each['figures'])}", highlight=False)
     console.print(f"\nTables: {summary['home']}/lake   Mart: {summary['home']}/mech_exo.duckdb", highlight=False)
-    console.print(
-        "Look at them: [bold]mech-exo up[/]   Take them: [bold]mech-exo export decay/ic --format csv --out ic.csv[/]", highlight=False
-    )
+    if summary["tear_sheet"]:
+        console.print(f"Tear sheet: {summary['tear_sheet']}   As a PDF: [bold]mech-exo report quantstats[/]", highlight=False)
+    console.print("Look at them: [bold]mech-exo up[/]   Take them: [bold]mech-exo export decay/ic --out ic.csv[/]", highlight=False)
 
 
 def _strongest(statistics: pl.DataFrame) -> list[dict[str, Any]]:

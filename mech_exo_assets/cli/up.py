@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, require_source, settings_from
+from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, require_choices, require_source, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
 
 HOST = "127.0.0.1"
@@ -47,6 +47,7 @@ def up(
     """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, until Ctrl-C."""
     settings = settings_from(home, source, config)
     settings = settings_from(settings.home, require_source(settings), settings.config)
+    require_choices(settings)
     _port_is_free(port)
     dagster_instance(settings).dispose()
     web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]

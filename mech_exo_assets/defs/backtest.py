@@ -62,6 +62,7 @@ def book(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam
         execution_lag=strategy.execution_lag,
         no_trade_band=strategy.construction.no_trade_band,
     )
+    result.require_trades()
     benchmark = backtest.benchmark_returns(market["total_return_index"], market.symbols, symbol=strategy.backtest.benchmark)
     table, positions, trades = result.to_frame(benchmark[result.start :]), result.positions(), result.trades()
     figures = performance(result.net_return, result.sessions)
@@ -76,6 +77,8 @@ def book(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam
             "max_drawdown": figures.max_drawdown,
             "mean_daily_turnover": float(result.turnover.mean()),
             "mean_annual_cost": float(result.cost.mean()) * 252,
+            "largest_exposure": float(result.exposure.max()),
+            "deposits_yet_to_come": result.deposits_to_come(strategy.backtest.flows),
             "names_closed_without_price": result.closed_names,
             "orders_carried_over": result.carried_orders,
             "trades_without_known_volume": result.unmeasured_trades,

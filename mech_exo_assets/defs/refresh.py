@@ -37,17 +37,20 @@ class Fingerprint:
     source : str
         URI of the source.
     choices : str
-        Of the strategy and of the code that computes.
+        Of the strategy.
     universe : str
         Of the universe, which has no time.
     years : dict of str to str
         Of what became known in each calendar year: prices, fundamentals, features.
+    code : str
+        Of the code that computes.
     """
 
     source: str
     choices: str
     universe: str
     years: dict[str, str]
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,13 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
         for each, value, rows in sums.iter_rows():
             by_year.setdefault(str(each), []).append(f"{known}:{value:016x}:{rows}")
     universe = data.universe.select(_row_hash()).sum().item()
-    choices = hashlib.sha256(strategy.model_dump_json().encode() + _code_hash()).hexdigest()
     years = {year: " ".join(parts) for year, parts in sorted(by_year.items())}
-    return Fingerprint(source, choices, f"{universe:016x}", years)
+    return Fingerprint(source, choices_hash(strategy), f"{universe:016x}", years, _code_hash())
+
+
+def choices_hash(strategy: Strategy) -> str:
+    """What a strategy is known by in a record."""
+    return hashlib.sha256(strategy.model_dump_json().encode()).hexdigest()
 
 
 def plan(now: Fingerprint, last: Fingerprint | None, *, because: str | None = None) -> Plan | None:
@@ -125,7 +132,8 @@ def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None) -> str | None
     gone = sorted(set(last.years) - set(now.years))
     reasons = {
         f"the source was {last.source} before": now.source != last.source,
-        "the strategy or the code has changed": now.choices != last.choices,
+        "the strategy has changed": now.choices != last.choices,
+        "the code has changed": now.code != last.code,
         "the universe has changed": now.universe != last.universe,
         f"the source has nothing of {min(gone, default='')} any more": bool(gone),
     }
@@ -191,10 +199,10 @@ def _read(home: Path) -> tuple[datetime | None, Fingerprint] | None:
         raise InputError(f"{path}: not a record of a refresh ({error}). Delete it; the next run computes everything anew.") from error
 
 
-def _code_hash() -> bytes:
+def _code_hash() -> str:
     """Of every module whose change can change a table."""
     root = Path(mech_exo_assets.__file__).parent
     digest = hashlib.sha256()
     for path in sorted([*root.glob("quant/**/*.py"), *root.glob("defs/*.py"), *root.glob("schemas/*.py")]):
         digest.update(path.read_bytes())
-    return digest.digest()
+    return digest.hexdigest()

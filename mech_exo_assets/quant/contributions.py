@@ -147,7 +147,7 @@ def _by_factor(
     """
     in_force = _targets_in_force(profits, scores.sessions, target_dates, execution_lag)
     names = [name for name in sorted(weights) if name in scores]
-    if not names or (in_force < 0).all():
+    if not names or not len(profits.symbols) or (in_force < 0).all():
         return {OTHER: _total(profits.profit)}
     known = sum((abs(weights[name]) * ~np.isnan(scores[name]) for name in names), np.zeros(scores.shape))
     # As in the composite: a name with too few known factors has no score.

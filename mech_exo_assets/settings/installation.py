@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mech_exo_assets.errors import InputError
@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     source : str
         URI of the market data (MECH_EXO_SOURCE): `sample`, `files:PATH`, `yahoo:…` or `simulator:…`.
     config : Path or None
-        A YAML file that overrides keys of `strategy.yaml` (MECH_EXO_CONFIG).
+        A YAML file that overrides keys of `strategy.yaml` (MECH_EXO_CONFIG). Where none is named, the home's own, `strategy.yaml` in the
+        home: a complete run with a file of choices leaves a copy there, so that what comes later has the same choices.
     executor : str
         Where the steps of a run are executed (MECH_EXO_EXECUTOR): `in_process` (default: a step costs milliseconds) or
         `multiprocess` (a step is a process of its own, and costs seconds).
@@ -63,6 +64,17 @@ class Settings(BaseSettings):
         if refused is not None:
             raise ValueError(f"the tables cannot be stored under a path with {refused!r}; choose another folder")
         return home
+
+    @model_validator(mode="after")
+    def _choices_of_the_home(self) -> Settings:
+        if self.config is None and self.choices_path.is_file():
+            self.config = self.choices_path
+        return self
+
+    @property
+    def choices_path(self) -> Path:
+        """The home's own file of choices; there is none where the defaults are its choices."""
+        return self.home / "strategy.yaml"
 
     @property
     def lake_path(self) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from mech_exo_assets.settings.section import Section
 
@@ -57,6 +57,13 @@ class Construction(Section):
     limits: Limits
     rebalance: Literal["daily", "weekly", "monthly"]
     no_trade_band: NonNegativeFloat
+
+    @field_validator("neutral", mode="before")
+    @classmethod
+    def _a_list(cls, neutral: object) -> object:
+        if isinstance(neutral, str):
+            raise ValueError(f"a list is wanted here, e.g. [{neutral}]")  # noqa: TRY004 (pydantic turns a ValueError into its message)
+        return neutral
 
     @property
     def net(self) -> float:

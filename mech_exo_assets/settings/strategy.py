@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
+from yaml.constructor import ConstructorError
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings.faults import first_fault
@@ -115,6 +116,17 @@ def load_strategy(config: Path | None = None) -> Strategy:
         raise InputError(f"{config or 'strategy.yaml'}: {first_fault(error, merged)}. Correct the value and run again.") from error
 
 
+class _OnceEach(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error; by itself PyYAML lets the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConstructorError(problem=f"the key '{twice}' stands there twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -122,7 +134,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"{path}: the configuration cannot be read ({reason}). Give an existing YAML file with --config.") from error
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_OnceEach)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, ValueError) as error:  # A ValueError is a date that is none, such as 2010-13-01.
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}). Correct the file and run again.") from error
     if content is None:

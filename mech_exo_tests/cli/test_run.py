@@ -214,3 +214,44 @@ def test_rows_before_the_first_year_are_left_out_and_the_run_says_so(mech_exo: C
     assert said.code == 0, said.err
     assert any("rows before 1990 are left out" in note for note in json.loads(said.out)["notes"])
     assert Lake(tmp_path / "lake").read("market/prices")["date"].min().year == 1990
+
+
+def test_a_home_keeps_the_choices_of_its_run_for_all_that_comes_later(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home, mine = tmp_path / "home", tmp_path / "mine.yaml"
+    mine.write_text("costs: {commission_bps: 30}\n")
+    assert mech_exo("run", "--home", home, "--source", SOURCE, "--config", mine).code == 0
+    assert (home / "strategy.yaml").read_text() == mine.read_text()
+    monkeypatch.delenv("MECH_EXO_CONFIG")
+    again = mech_exo("run", "--home", home, "--json")
+    assert json.loads(again.out)["status"] == "up to date"
+    mine.write_text("costs: {commission_bps: 31}\n")
+    for arguments in (("run", "--select", "group:strategy"), ("up",)):
+        said = mech_exo(*arguments, "--home", home, "--config", mine)
+        assert said.code == 2
+        assert "holds tables of other choices than" in said.err
+    monkeypatch.delenv("MECH_EXO_CONFIG")  # the command before has left it for the processes that it starts
+    assert (home / "strategy.yaml").read_text() == "costs: {commission_bps: 30}\n"
+    part = mech_exo("run", "--home", home, "--select", 'key:"strategy/trades"', "--json")
+    assert part.code == 0, part.err
+    strategy = json.loads(Lake(home / "lake").note("strategy/trades", 1)["choices"])
+    assert strategy["costs"]["commission_bps"] == 30
+
+
+def test_what_did_not_pass_and_the_tear_sheet_are_named_at_the_end(mech_exo: Command, tmp_path: Path):
+    home, mine = tmp_path / "home", tmp_path / "mine.yaml"
+    mine.write_text("alerts: {sessions: 60, min_sharpe: 50}\n")
+    said = mech_exo("run", "--home", home, "--source", SOURCE, "--config", mine)
+    assert said.code == 0
+    assert "check strategy/performance, within_limits, did not pass: " in said.out
+    assert "(limit 50.0)" in said.out
+    assert "check strategy/walk_forward, out_of_sample, did not pass: not_checked walk_forward: the" in " ".join(said.out.split())
+    assert str(home / "reports" / "tear_sheet.html") in said.out.replace("\n", "")
+
+
+def test_a_backtest_that_never_trades_is_refused_with_what_to_change(mech_exo: Command, tmp_path: Path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("backtest: {initial_nav: 10, integer_shares: true}\n")
+    said = mech_exo("run", "--home", tmp_path / "home", "--source", SOURCE, "--config", mine)
+    assert said.code == 2
+    assert "the backtest never trades" in said.err
+    assert not (tmp_path / "home" / "strategy.yaml").exists()

@@ -11,7 +11,7 @@ from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.quant.performance import drawdowns, monthly_returns, rolling_sharpe
 from mech_exo_assets.reports.formats import in_unit, percent
 from mech_exo_assets.reports.tear_sheet import TearSheet, gather, tear_sheet
-from mech_exo_assets.schemas import BACKTEST, TABLES
+from mech_exo_assets.schemas import BACKTEST, PERFORMANCE, TABLES
 from mech_exo_assets.settings import load_strategy
 from mech_exo_assets.storage.lake import CHOICES
 from mech_exo_tests.reports.books import WRITTEN, book, lake_with
@@ -245,6 +245,16 @@ def test_a_backtest_whose_choices_are_not_noted_is_refused_with_the_mend(tmp_pat
     lake = lake_with(tmp_path, book(60))
     lake.write(BACKTEST, lake.read("strategy/backtest"))
     with pytest.raises(MechExoError, match=r"version 1, was computed by another version of Mech-Exo.*Run `mech-exo run` first"):
+        gather(lake, source="sample", written=WRITTEN)
+
+
+def test_tables_of_two_backtests_make_no_page(tmp_path: Path):
+    lake = lake_with(tmp_path, book(60))
+    choices = {CHOICES: lake.note(BACKTEST.key, 0)[CHOICES]}
+    lake.write(PERFORMANCE, lake.read(PERFORMANCE.key), note={**choices, "read:strategy/backtest": "0"})
+    gather(lake, source="sample", written=WRITTEN)
+    lake.write(BACKTEST, lake.read(BACKTEST.key), note=choices)
+    with pytest.raises(MechExoError, match=r"was computed from version 0 of strategy/backtest, now at 1: the last run was not completed"):
         gather(lake, source="sample", written=WRITTEN)
 
 

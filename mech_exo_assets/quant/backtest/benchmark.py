@@ -45,7 +45,11 @@ def benchmark_returns(index: Matrix, symbols: NDArray[np.str_], *, symbol: str |
         return market_return(returns)
     found = np.flatnonzero(symbols == symbol)
     if not len(found):
-        close = difflib.get_close_matches(symbol, symbols.tolist(), n=1)
-        hint = f"Did you mean {close[0]}?" if close else "Add its prices to the source, or take benchmark: null."
+        close = difflib.get_close_matches(symbol.upper(), [name.upper() for name in symbols.tolist()], n=1)
+        hint = (
+            f"Did you mean {next(name for name in symbols.tolist() if name.upper() == close[0])}?"
+            if close
+            else "Add its prices to the source, or take benchmark: null."
+        )
         raise InputError(f"backtest.benchmark: the prices have no symbol {symbol}. {hint}")
     return returns[:, found[0]]

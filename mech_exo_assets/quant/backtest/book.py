@@ -5,13 +5,15 @@ What belongs here: the book and its tables. What does not: how it came about (`e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.costs import Tariff
 from mech_exo_assets.quant.panel import Dates, Matrix, Vector
@@ -149,14 +151,32 @@ class Book:
         traded = self.holdings != before
         return int(np.count_nonzero(traded if self.average_volume is None else traded & ~(self.average_volume[self.start :] > 0)))
 
+    def deposits_to_come(self, flows: Mapping[dt.date, float]) -> int:
+        """How many of the chosen deposits and withdrawals lie after the last session, and are not in the book yet."""
+        return sum(np.datetime64(day) > self.sessions[-1] for day in flows)
+
+    def require_trades(self) -> None:
+        """Refuse a book in which nothing was ever traded.
+
+        Raises
+        ------
+        InputError
+            If no order was placed.
+        """
+        if not self.flows[kernel.TRADED].any():
+            raise InputError(
+                "the backtest never trades: no order is above construction.no_trade_band, a whole share (backtest.integer_shares) and what "
+                "can be traded in a session (costs.participation). Lower the band, raise backtest.initial_nav, or lift the cap."
+            )
+
     def to_frame(self, benchmark: Vector) -> pl.DataFrame:
         """The table in `schemas.BACKTEST`.
 
         Parameters
         ----------
         benchmark : ndarray of shape (n_sessions,)
-            Return of the benchmark in the sessions of the book. In the first it is 0 here, as the strategy's before costs: both are bought at
-            its close; at the open, what a benchmark would earn in the rest of the session is not known.
+            Return of the benchmark in the sessions of the book. In the first it is 0 here, as the strategy's before costs: both are bought
+            at its close; at the open, what a benchmark would earn in the rest of the session is not known.
         """
         compared = pl.Series(np.concatenate(([np.nan if self.terms.at_open else 0.0], benchmark[1:])), nan_to_null=True)
         columns = {name: getattr(self, name) for name in BACKTEST.names if name not in ("date", "benchmark_return")}

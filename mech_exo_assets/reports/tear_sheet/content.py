@@ -82,7 +82,7 @@ def gather(lake: Lake, *, source: str, written: datetime, title: str = "Backtest
     Raises
     ------
     MechExoError
-        If a table of the backtest is not in the lake.
+        If a table of the backtest is not in the lake, or not of the same backtest as the others.
     InputError
         If the backtest has no sessions.
     """
@@ -95,6 +95,7 @@ def gather(lake: Lake, *, source: str, written: datetime, title: str = "Backtest
             return schema.empty()
         return lake.read(schema.key, version=versions[schema.key]).sort(*schema.unique)
 
+    _require_one_run(lake, versions)
     strategy = strategy_behind(lake, BACKTEST, versions[BACKTEST.key])
     backtest = rows(BACKTEST)
     if backtest.is_empty():
@@ -119,6 +120,17 @@ def gather(lake: Lake, *, source: str, written: datetime, title: str = "Backtest
         inputs=_inputs(lake, versions),
         absent={} if len(windows) else {WALK_FORWARD.key: _why_no_window(strategy, backtest, there=WALK_FORWARD_WINDOWS.key in versions)},
     )
+
+
+def _require_one_run(lake: Lake, versions: Mapping[str, int]) -> None:
+    """Refuse tables that were computed from another version of the backtest than the one that is there: a run has ended between them."""
+    for schema in (PERFORMANCE, CONTRIBUTIONS):
+        read = lake.note(schema.key, versions[schema.key]).get(f"read:{BACKTEST.key}")
+        if read is not None and int(read) != versions[BACKTEST.key]:
+            raise MechExoError(
+                f"{schema.key} in {lake.root} was computed from version {read} of {BACKTEST.key}, now at {versions[BACKTEST.key]}: "
+                "the last run was not completed. Run `mech-exo run`, which mends it; no tear sheet was made."
+            )
 
 
 def strategy_behind(lake: Lake, schema: TableSchema, version: int) -> Strategy:

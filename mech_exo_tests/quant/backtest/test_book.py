@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.schemas import BACKTEST, POSITIONS, TRADES
 from mech_exo_tests.quant.backtest.ledger import NAN, Market, market
 from mech_exo_tests.quant.backtest.test_run import FULL, markets
@@ -82,3 +86,14 @@ def test_at_the_open_the_benchmark_of_the_first_session_is_not_known():
     prices = [[1.0], [2.0]]
     book = market([[1.0], [NAN]], prices, open=prices).run(lag=1, choices={"execute_at": "open"})
     assert book.to_frame(np.array([0.3]))["benchmark_return"].to_list() == [None]
+
+
+def test_a_book_without_trades_is_refused_with_what_to_change():
+    with pytest.raises(InputError, match=r"never trades: no order is above construction.no_trade_band"):
+        market([[0.1], [NAN]], [[1.0], [2.0]]).run(lag=0, band=0.2).require_trades()
+    market([[0.1], [NAN]], [[1.0], [2.0]]).run(lag=0).require_trades()
+
+
+def test_deposits_after_the_last_session_are_counted():
+    book = market([[0.1], [NAN]], [[1.0], [2.0]]).run(lag=0)
+    assert book.deposits_to_come({dt.date(2020, 1, 2): 5.0, dt.date(2020, 1, 3): 5.0}) == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.backtest import CLOSE_AFTER, Book
+from mech_exo_assets.quant.backtest import CLOSE_AFTER, Book, benchmark_returns
 from mech_exo_tests.quant.backtest.ledger import FREE, NAN, PLAIN, Ledger, Market, market
 
 NONE = [NAN, NAN, NAN]
@@ -405,3 +405,14 @@ def test_a_target_that_comes_too_late_to_be_traded_is_refused_with_its_date():
 def test_the_open_is_refused_where_there_is_none():
     with pytest.raises(InputError, match=r"execute_at: open, and the source has no column open"):
         market([[1.0], [NAN]], [[1.0], [1.0]]).run(choices={"execute_at": "open"})
+
+
+def test_the_benchmark_is_the_mean_of_all_names_or_the_chosen_one():
+    index = np.array([[1.0, 10.0], [1.1, 10.0], [1.1, NAN]])
+    names = np.array(["AAA", "BBB"])
+    assert benchmark_returns(index, names, symbol=None).tolist()[1:] == pytest.approx([0.05, 0.0])
+    assert benchmark_returns(index, names, symbol="BBB").tolist() == pytest.approx([NAN, 0.0, NAN], nan_ok=True)
+    with pytest.raises(InputError, match=r"no symbol aaa. Did you mean AAA\?"):
+        benchmark_returns(index, names, symbol="aaa")
+    with pytest.raises(InputError, match=r"no symbol SPY. Add its prices to the source, or take benchmark: null"):
+        benchmark_returns(index, names, symbol="SPY")
