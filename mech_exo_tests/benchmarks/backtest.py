@@ -16,8 +16,8 @@ import numpy as np
 from mech_exo_assets.quant.backtest import run
 from mech_exo_assets.quant.costs import BASIS_POINT
 from mech_exo_assets.quant.panel import Panel
-from mech_exo_assets.settings.judgement import Backtest, Costs
 from mech_exo_tests.benchmarks.measurement import Measurement
+from mech_exo_tests.quant.backtest.ledger import FREE, PLAIN
 
 PEERS_PYTHON = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
 ENGINES = ("numba", "rust")
@@ -26,20 +26,8 @@ FASTER = "rust"
 TARGET = 20.0
 TABLE_TARGET = 5.0
 """Not a speed that was promised: most of the work is that of pandas and Polars."""
-COSTS = Costs(
-    commission_bps=1.0,
-    commission_per_share=0.0,
-    commission_minimum=0.0,
-    half_spread_bps=4.0,
-    impact=0.0,
-    participation=None,
-    volume_window=20,
-    volatility_window=60,
-    borrow_bps=0.0,
-    cash_interest_bps=0.0,
-    debit_interest_bps=0.0,
-)
-CHOICES = Backtest(initial_nav=1e6, execute_at="close", integer_shares=False, flows={}, benchmark=None)
+COSTS = FREE.model_copy(update={"commission_bps": 1.0, "half_spread_bps": 4.0})
+CHOICES = PLAIN.model_copy(update={"initial_nav": 1e6})
 
 
 def market(n_sessions: int, n_symbols: int) -> tuple[Panel, np.ndarray]:

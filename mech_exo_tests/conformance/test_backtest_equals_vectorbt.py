@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from mech_exo_assets.quant.backtest import CLOSE_AFTER, Book, run
 from mech_exo_assets.quant.costs import BASIS_POINT
 from mech_exo_assets.quant.panel import Panel
-from mech_exo_assets.settings.judgement import Backtest, Costs
 from mech_exo_tests.conformance import vectorbt_cases
 from mech_exo_tests.conformance.vectorbt_cases import Case, Recipe, case, recipe
 from mech_exo_tests.conformance.vectorbt_frozen import FROZEN
+from mech_exo_tests.quant.backtest.ledger import FREE, PLAIN
 
 ROOT = Path(__file__).parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -36,20 +36,15 @@ def book_of(known: Case) -> Book:
         np.array([f"n{i:03d}" for i in range(n_symbols)]),
         {"total_return_index": known.index, "close": known.close, "volume": known.volume},
     )
-    costs = Costs(
-        commission_bps=known.commission / BASIS_POINT,
-        commission_per_share=known.per_share,
-        commission_minimum=known.minimum,
-        half_spread_bps=known.half_spread / BASIS_POINT,
-        impact=0,
-        participation=None,
-        volume_window=20,
-        volatility_window=20,
-        borrow_bps=0,
-        cash_interest_bps=0,
-        debit_interest_bps=0,
+    costs = FREE.model_copy(
+        update={
+            "commission_bps": known.commission / BASIS_POINT,
+            "commission_per_share": known.per_share,
+            "commission_minimum": known.minimum,
+            "half_spread_bps": known.half_spread / BASIS_POINT,
+        }
     )
-    choices = Backtest(initial_nav=known.nav, execute_at="close", integer_shares=False, flows={}, benchmark=None)
+    choices = PLAIN.model_copy(update={"initial_nav": known.nav})
     return run(known.targets, market, costs=costs, choices=choices, execution_lag=known.lag)
 
 

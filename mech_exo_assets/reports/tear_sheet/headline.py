@@ -73,7 +73,13 @@ def _card(rows: dict[str, dict[str, Any]], metric: str) -> Card:
     if row["net_dates"]:
         notes.append(row["net_dates"])
     if row["benchmark"] is not None:
-        notes.append(f"benchmark {text(metric, 'benchmark')}")
+        known = rows["n_sessions"]
+        part = (
+            ""
+            if known["benchmark"] == known["net"]
+            else f", over the {known['benchmark']:,.0f} of {known['net']:,.0f} sessions where it is known"
+        )
+        notes.append(f"benchmark {text(metric, 'benchmark')}{part}")
     return Card(metric, NAMES[metric], text(metric), tuple(notes))
 
 
