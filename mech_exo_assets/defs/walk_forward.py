@@ -35,7 +35,7 @@ def windows(
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Windows roll over the history: weights are fitted on the training of each, and judged on the sessions that follow it."""
     from mech_exo_assets.quant.panel import Panel
-    from mech_exo_assets.quant.walk_forward import NoWindowError, fits_of, walk_forward
+    from mech_exo_assets.quant.walk_forward import NoWindowError, fits_of, gap_sessions, walk_forward
 
     market = Panel.from_frame(prices, [*TRADED_PRICES[2:], "high", "low"])
     panel = Panel.from_frame(scores, factor_columns(scores.columns), sessions=market.sessions, symbols=market.symbols)
@@ -48,7 +48,7 @@ def windows(
         return
     days, table, weights = result.days(), result.windows(), result.weights()
     inside = days.join(table, on=["window", "fit"]).filter(pl.col("date").is_between("train_from", "train_to")).height
-    least = strategy.execution_lag + strategy.fit_horizon + strategy.walk_forward.embargo
+    least = gap_sessions(strategy)
     sessions = prices["date"].unique()
     between = [int(sessions.is_between(*row, closed="none").sum()) for row in table.select("train_to", "test_from").iter_rows()]
     sums = weights.group_by("window", "fit").agg(pl.col("weight").abs().sum())

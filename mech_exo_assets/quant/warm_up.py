@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from mech_exo_assets.quant import backtest, ic, returns
+from mech_exo_assets.quant.contributions import Profits, contribution_table
 from mech_exo_assets.quant.factors import available, compute
 from mech_exo_assets.quant.factors.known import features_as_of
 from mech_exo_assets.quant.factors.scoring import score_all
@@ -46,8 +47,16 @@ def warm_up() -> None:
     chosen = load_strategy()
     targets = np.full(panel.shape, 1 / panel.shape[1])
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
-    book.positions()
     book.trades()
+    contribution_table(
+        Profits.of(book.positions(), book.to_frame(book.nav), years=(0, 9999)),
+        Panel(panel.sessions, panel.symbols, scores),
+        dict.fromkeys(scores, 1.0),
+        sectors={},
+        min_coverage=0.5,
+        target_dates=panel.sessions,
+        execution_lag=1,
+    )
 
 
 def _construct(market: Panel) -> None:

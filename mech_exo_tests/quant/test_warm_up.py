@@ -1,10 +1,30 @@
+import pytest
 from numba.core.dispatcher import Dispatcher
 
-import mech_exo_assets.quant.backtest as backtest_module
+from mech_exo_assets.quant import contributions
+from mech_exo_assets.quant.backtest import kernel
+from mech_exo_assets.quant.portfolio import constraints, volatility
 from mech_exo_assets.quant.warm_up import warm_up
 
 
-def test_after_warming_up_the_kernels_are_compiled():
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> None:
     warm_up()
-    assert isinstance(backtest_module._simulate, Dispatcher)
-    assert backtest_module._simulate.signatures
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        kernel.simulate,
+        kernel.positions,
+        kernel.trades,
+        contributions._part,
+        constraints._constrain,
+        constraints._limit,
+        volatility._scale,
+    ],
+    ids=lambda compiled: compiled.__name__,
+)
+def test_after_warming_up_the_kernels_are_compiled(compiled: Dispatcher):
+    assert isinstance(compiled, Dispatcher)
+    assert compiled.signatures
