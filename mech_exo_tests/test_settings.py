@@ -267,14 +267,6 @@ def test_what_a_construction_aims_at(override, kind, net, largest):
         ("backtest: {flows: {2010-01-04: .inf}}", "backtest.flows.2010-01-04: Input should be a finite number (got inf)."),
         ("walk_forward: {train_months: 0}", "walk_forward.train_months: Input should be greater than 0 (got 0)."),
         ("walk_forward: {fit: best}", "walk_forward.fit: Input should be 'configured' or 'mean_ic' (got 'best')."),
-        (
-            "walk_forward: {step_months: 6}",
-            "walk_forward: step_months: 6 is not test_months: 12, so that the tests would overlap and could not be joined",
-        ),
-        (
-            "walk_forward: {step_months: 18}",
-            "step_months: 18 is not test_months: 12, so that the tests would leave sessions out and could not",
-        ),
         ("walk_forward: {horizon: 7}", "walk_forward.horizon: 7 is none of the horizons [1, 5, 10, 21, 63]; take one of them."),
         (
             "walk_forward: {train_months: 2, embargo: 24}",
@@ -307,7 +299,7 @@ def test_what_cannot_be_judged_is_refused(override, text, complaint):
         "costs: {cash_interest_bps: 100}",
         "costs: {participation: null, impact: 0}",
         "backtest: {execute_at: open}",
-        "walk_forward: {test_months: 6, step_months: 6}",
+        "walk_forward: {test_months: 6}",
         "walk_forward: {train_months: 2, embargo: 23}",
         "alerts: {min_sharpe: null, max_drawdown: null}",
     ],

@@ -63,21 +63,10 @@ class WalkForward(Section):
 
     train_months: PositiveInt
     test_months: PositiveInt
-    step_months: PositiveInt
     anchored: bool
     embargo: int = Field(ge=0)
     fit: Literal["configured", "mean_ic"]
     horizon: PositiveInt | None
-
-    @model_validator(mode="after")
-    def _each_session_out_of_sample_once(self) -> WalkForward:
-        if self.step_months != self.test_months:
-            problem = "overlap" if self.step_months < self.test_months else "leave sessions out"
-            raise ValueError(
-                f"step_months: {self.step_months} is not test_months: {self.test_months}, so that the tests would {problem} and could not "
-                "be joined into one curve; make them equal"
-            )
-        return self
 
 
 class Alerts(Section):

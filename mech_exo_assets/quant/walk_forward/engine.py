@@ -70,7 +70,6 @@ def walk_forward(scores: Panel, market: Panel, strategy: Strategy, *, fits: Mapp
         market.sessions,
         train_months=chosen.train_months,
         test_months=chosen.test_months,
-        step_months=chosen.step_months,
         anchored=chosen.anchored,
         gap=gap_sessions(strategy),
         calendar=strategy.calendar,

@@ -58,15 +58,13 @@ def gap_sessions(strategy: Strategy) -> int:
     return strategy.execution_lag + strategy.fit_horizon + strategy.walk_forward.embargo
 
 
-def windows(
-    sessions: Dates, *, train_months: int, test_months: int, step_months: int, anchored: bool, gap: int, calendar: str
-) -> list[Window]:
+def windows(sessions: Dates, *, train_months: int, test_months: int, anchored: bool, gap: int, calendar: str) -> list[Window]:
     """Every window whose test period is complete.
 
     Months are counted from the day after the exchange's session before the first one of `sessions`, or from the first of the month where
     one lies between the two: data that begin on the exchange's first session of a month begin with that month. Each boundary is that
     day, so many months later; in a month that is too short, its last day. Training: the sessions from the start up to `train_months`
-    later, less the last `gap`. Test: the sessions of the `test_months` after the training's months. The start moves by `step_months`
+    later, less the last `gap`. Test: the sessions of the `test_months` after the training's months. The start moves by `test_months`
     from window to window; `anchored`, only the end of the training does. A test period is complete when the exchange has no session
     between the last one of `sessions` and its end.
 
@@ -74,8 +72,8 @@ def windows(
     ----------
     sessions : ndarray of shape (n_sessions,), datetime64[D]
         Increasing; those of the prices.
-    train_months, test_months, step_months : int
-        Calendar months, each at least 1; step_months equals test_months, since the tests are joined into one curve.
+    train_months, test_months : int
+        Calendar months, each at least 1.
     anchored : bool
         Whether every training begins at the first session.
     gap : int
@@ -93,21 +91,15 @@ def windows(
     NoWindowError
         If no window fits.
     InputError
-        If step_months is not test_months; if `gap` leaves nothing of a training, or the prices nothing of a test.
+        If `gap` leaves nothing of a training, or the prices nothing of a test.
     """
-    if step_months != test_months:
-        problem = "would overlap" if step_months < test_months else "would have sessions between them"
-        raise InputError(
-            f"walk_forward.step_months: {step_months} and walk_forward.test_months: {test_months}: the test periods {problem}, and they "
-            "are joined into one curve. Give both keys the same value."
-        )
     needed = train_months + test_months
     if not len(sessions):
         raise NoWindowError(f"walk_forward: there are no sessions, and one window needs {needed} months. Give a longer history.")
     origin, covered = _origin(sessions, calendar), _covered_until(sessions, calendar)
     found = []
-    while months_later(origin, needed + len(found) * step_months) <= covered:
-        moved = len(found) * step_months
+    while months_later(origin, needed + len(found) * test_months) <= covered:
+        moved = len(found) * test_months
         start = origin if anchored else months_later(origin, moved)
         split, end = months_later(origin, moved + train_months), months_later(origin, moved + needed)
         found.append(_window(sessions, len(found) + 1, (start, split, end), gap))

@@ -30,7 +30,7 @@ EQUAL = {"planted_a": 0.5, "planted_b": 0.25, "noise": 0.25}
 def strategy(*, construction: dict | None = None, flows: dict | None = None, execution_lag: int = 1, **walk: object) -> Strategy:
     """The default strategy with windows of 8 + 4 months, fitted on five sessions."""
     plain = load_strategy()
-    chosen = {"train_months": 8, "test_months": 4, "step_months": 4, "horizon": 5, "embargo": 2} | walk
+    chosen = {"train_months": 8, "test_months": 4, "horizon": 5, "embargo": 2} | walk
     return plain.model_copy(
         update={
             "walk_forward": plain.walk_forward.model_copy(update=chosen),

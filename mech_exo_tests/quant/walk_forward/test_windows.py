@@ -17,10 +17,9 @@ from mech_exo_assets.quant.walk_forward.windows import months_later
 from mech_exo_assets.settings import load_strategy
 
 
-def cut(first: str, last: str, *, train=36, test=12, step=None, anchored=False, gap=0, code="XNYS"):
+def cut(first: str, last: str, *, train=36, test=12, anchored=False, gap=0, code="XNYS"):
     days = calendar.sessions(np.datetime64(first), np.datetime64(last), calendar=code)
-    months = {"train_months": train, "test_months": test, "step_months": test if step is None else step}
-    return windows(days, **months, anchored=anchored, gap=gap, calendar=code)
+    return windows(days, train_months=train, test_months=test, anchored=anchored, gap=gap, calendar=code)
 
 
 def dates(window) -> tuple[str, str, str, str]:
@@ -96,7 +95,7 @@ def test_months_are_added_within_the_calendar():
 )
 def test_what_holds_for_any_windows(first, days, train, test, gap, anchored):
     sessions = calendar.sessions(first, first + dt.timedelta(days=days))
-    months = {"train_months": train, "test_months": test, "step_months": test}
+    months = {"train_months": train, "test_months": test}
     try:
         found = windows(sessions, **months, anchored=anchored, gap=gap, calendar="XNYS")
     except NoWindowError as error:
@@ -127,12 +126,6 @@ def test_purge_and_embargo_keep_labels_out_of_the_test():
     assert (window.train.stop - 1) + 1 + 21 == window.test.start - 1
 
 
-@pytest.mark.parametrize(("step", "problem"), [(6, "would overlap"), (18, "would have sessions between them")])
-def test_tests_that_cannot_be_joined_into_one_curve_are_refused(step, problem):
-    with pytest.raises(InputError, match=f"walk_forward.step_months: {step} and walk_forward.test_months: 12: .*{problem}"):
-        cut("2000-01-03", "2009-12-31", step=step)
-
-
 def test_too_short_a_history_says_what_is_there_and_what_is_needed():
     with pytest.raises(
         InputError, match=r"hold 23 whole months \(2010-01-04 to 2011-12-29\).* 36 \+ 12 = 48. Lower walk_forward.train_months"
@@ -152,7 +145,7 @@ def test_prices_without_any_session_in_a_test_are_refused():
     days = calendar.sessions(dt.date(2010, 1, 4), dt.date(2010, 12, 31))
     days = days[(days < np.datetime64("2010-03-01")) | (days >= np.datetime64("2010-04-01"))]
     with pytest.raises(InputError, match=r"no session in the test of window 1 \(2010-03-01 to 2010-04-01\)"):
-        windows(days, train_months=2, test_months=1, step_months=1, anchored=False, gap=0, calendar="XNYS")
+        windows(days, train_months=2, test_months=1, anchored=False, gap=0, calendar="XNYS")
 
 
 def test_a_long_closure_is_looked_across():
@@ -172,5 +165,5 @@ def test_beyond_the_ends_of_a_calendar_the_sessions_themselves_count(monkeypatch
         return known(max(first, dt.date(2010, 1, 13)), min(last, dt.date(2010, 3, 12)))
 
     monkeypatch.setattr(calendar, "sessions", within)
-    (window,) = windows(days, train_months=1, test_months=1, step_months=1, anchored=False, gap=0, calendar="XNYS")
+    (window,) = windows(days, train_months=1, test_months=1, anchored=False, gap=0, calendar="XNYS")
     assert dates(window)[2:] == ("2010-02-16", "2010-03-12")
