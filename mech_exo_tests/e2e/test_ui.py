@@ -65,9 +65,9 @@ def test_the_lineage_page_shows_the_groups(page: "playwright.Page", address: str
 def test_an_asset_page_shows_description_checks_columns_and_metadata(page: "playwright.Page", address: str):
     page.goto(f"{address}/assets/strategy/backtest")
     for text in (
-        "What a portfolio that follows the targets would have earned",
+        "One session of the simulated portfolio.",
         "Latest check results",
-        "Net asset value at the close, after costs.",
+        "Net asset value at the close, after costs: cash and positions.",
         "max_drawdown",
         "table_version",
     ):
