@@ -55,6 +55,8 @@ def up(
     commands = {"the UI": [*web, "--read-only"]} if read_only else {"the UI": web, "the daemon": daemon}
     console = Console(stderr=True)
     console.print(f"Starting {' and '.join(commands)} for {settings.home} …", highlight=False)
+    # A shell starts a command behind `&` with Ctrl-C ignored, which the processes below would take over and then not end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Sessions of their own: Ctrl-C reaches this process only, which then ends them in order.
     processes = {
         name: subprocess.Popen(command, start_new_session=True)  # noqa: S603 (our own interpreter and modules)

@@ -14,7 +14,7 @@ from mech_exo_assets.cli import up as up_module
 from mech_exo_tests.cli.conftest import Command
 from mech_exo_tests.e2e.browser import free_port, served
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"]
 STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"]
 
 
