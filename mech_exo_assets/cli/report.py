@@ -16,8 +16,7 @@ import polars as pl
 import typer
 
 from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
-from mech_exo_assets.reports.files import write_in_one_step
-from mech_exo_assets.settings import Settings
+from mech_exo_assets.reports.files import ReportFiles, write_in_one_step
 from mech_exo_assets.storage.lake import Lake
 
 TEARSHEET_EXAMPLES = """
@@ -53,7 +52,7 @@ def tearsheet(
     settings = settings_from(home, source, config)
     held = require_source(settings)
     content = gather(Lake(settings.lake_path), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
-    path = _target(out, settings, "tear_sheet.html")
+    path = _target(out, ReportFiles(settings.reports_path).tear_sheet)
     page = tear_sheet(content).encode()
     write_in_one_step(path, page)
     _say(path, page, content.backtest, {**content.versions, **content.inputs}, json=json)
@@ -79,10 +78,9 @@ def quantstats(
     lake = Lake(settings.lake_path)
     versions = {BACKTEST.key: lake.version(BACKTEST.key)}
     backtest = lake.read(BACKTEST.key, version=versions[BACKTEST.key])
-    path = _target(out, settings, "quantstats.pdf")
+    path = _target(out, ReportFiles(settings.reports_path).quantstats)
     document = pdf_of_backtest(
         backtest,
-        title="Backtest of the strategy",
         benchmark_name=strategy_behind(lake, BACKTEST, versions[BACKTEST.key]).backtest.benchmark or UNIVERSE,
         source=held or _UNKNOWN,
         written=dt.datetime.now(dt.UTC),
@@ -91,8 +89,8 @@ def quantstats(
     _say(path, document, backtest, versions, json=json)
 
 
-def _target(out: Path | None, settings: Settings, name: str) -> Path:
-    return settings.reports_path / name if out is None else out.expanduser().absolute()
+def _target(out: Path | None, default: Path) -> Path:
+    return default if out is None else out.expanduser().absolute()
 
 
 def _say(path: Path, content: bytes, backtest: pl.DataFrame, versions: Mapping[str, int], *, json: bool) -> None:

@@ -28,7 +28,7 @@ from mech_exo_assets.cli.options import (
     settings_from,
 )
 from mech_exo_assets.errors import InputError, MechExoError
-from mech_exo_assets.reports.files import write_in_one_step
+from mech_exo_assets.reports.files import ReportFiles, write_in_one_step
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _left_out(data: MarketData, strategy: Strategy) -> list[str]:
 def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: Outcome) -> dict[str, Any]:
     from mech_exo_assets.cli.summary import tables_summary
 
-    plan = outcome.plan
+    plan, tear_sheet = outcome.plan, ReportFiles(settings.reports_path).tear_sheet
     return {
         "status": "up to date" if plan is None else "done",
         "source": settings.source,
@@ -259,6 +259,6 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "notes": [*data.notes, *_left_out(data, strategy)],
         **tables_summary(settings),
         "checks_not_passed": outcome.not_passed,
-        "tear_sheet": str(settings.reports_path / "tear_sheet.html") if (settings.reports_path / "tear_sheet.html").exists() else None,
+        "tear_sheet": str(tear_sheet) if tear_sheet.exists() else None,
         "absent_factors": _absent_factors(settings),
     }

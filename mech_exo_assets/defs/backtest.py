@@ -11,7 +11,7 @@ import polars as pl
 
 from mech_exo_assets.defs.partitions import years_before, years_of
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_assets, table_input
-from mech_exo_assets.reports.alerts import Alerts, transition
+from mech_exo_assets.reports.alerts import Alerts, describe, transition
 from mech_exo_assets.schemas import (
     BACKTEST,
     CONTRIBUTIONS,
@@ -50,6 +50,7 @@ def book(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam
     from mech_exo_assets.quant import backtest
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.performance import performance
+    from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
     from mech_exo_assets.reports.figures import equity_and_drawdown
 
     market = Panel.from_frame(prices, TRADED_PRICES[2:])
@@ -76,7 +77,7 @@ def book(targets: pl.DataFrame, prices: pl.DataFrame, strategy: dg.ResourceParam
             "sharpe": figures.sharpe,
             "max_drawdown": figures.max_drawdown,
             "mean_daily_turnover": float(result.turnover.mean()),
-            "mean_annual_cost": float(result.cost.mean()) * 252,
+            "mean_annual_cost": float(result.cost.mean()) * SESSIONS_PER_YEAR,
             "largest_exposure": float(result.exposure.max()),
             "deposits_yet_to_come": result.deposits_to_come(strategy.backtest.flows),
             "names_closed_without_price": result.closed_names,
@@ -136,6 +137,7 @@ def performance(
         table,
         metadata={
             "figures": markdown_table(table.select("metric", "unit", "net", "gross", "benchmark", "net_dates")),
+            "judgement": describe(judgement),
             LIMITS_LEFT: dg.MetadataValue.json(list(left)),
             "alert": "none: no limit was newly left or kept again" if delivery is None else f"log; Slack: {delivery.slack}",
         },

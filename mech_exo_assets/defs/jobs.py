@@ -9,27 +9,14 @@ import dagster as dg
 
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
 from mech_exo_assets.defs.tables import key_of
-from mech_exo_assets.schemas import (
-    BACKTEST,
-    CONTRIBUTIONS,
-    FEATURES,
-    FUNDAMENTALS,
-    PERFORMANCE,
-    POSITIONS,
-    PRICES,
-    TRADES,
-    UNIVERSE,
-    WALK_FORWARD,
-    WALK_FORWARD_WEIGHTS,
-    WALK_FORWARD_WINDOWS,
-)
+from mech_exo_assets.schemas import COMPOSITE, FEATURES, FUNDAMENTALS, PRICES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.io_manager import REBUILD_TAG
 
 REFRESH = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(QUANTSTATS_REPORT),
-    description="The whole chain, from the source to the mart and the tear sheet. `mech-exo run` launches it. The PDF, which takes longer "
-    "than all the rest, is made every night, and by `mech-exo report quantstats`.",
+    description="The whole chain, from the source to the mart and the tear sheet. `mech-exo run` launches it. The PDF, which takes several "
+    "seconds, is made every night, and by `mech-exo report quantstats`.",
 )
 
 MARKET_REFRESH = dg.define_asset_job(
@@ -40,23 +27,8 @@ MARKET_REFRESH = dg.define_asset_job(
 
 NIGHTLY_BACKTEST = dg.define_asset_job(
     "nightly_backtest",
-    selection=dg.AssetSelection.assets(
-        *(
-            key_of(schema)
-            for schema in (
-                BACKTEST,
-                POSITIONS,
-                TRADES,
-                PERFORMANCE,
-                CONTRIBUTIONS,
-                WALK_FORWARD,
-                WALK_FORWARD_WINDOWS,
-                WALK_FORWARD_WEIGHTS,
-            )
-        ),
-        TEAR_SHEET,
-        QUANTSTATS_REPORT,
-    ),
+    selection=(dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(key_of(COMPOSITE), key_of(TARGETS)))
+    | dg.AssetSelection.assets(TEAR_SHEET, QUANTSTATS_REPORT),
     description="Trade the strategy's targets of today over its whole history, hold the result against its limits, and write the reports.",
 )
 

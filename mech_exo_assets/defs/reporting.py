@@ -11,9 +11,10 @@ import polars as pl
 from dagster_duckdb import DuckDBResource
 
 from mech_exo_assets.defs.automation import ON_UPDATE
-from mech_exo_assets.defs.resources import MarketSource, ReportsFolder
+from mech_exo_assets.defs.resources import MarketSource
 from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table, table_input
 from mech_exo_assets.errors import InputError, MissingLibraryError
+from mech_exo_assets.reports.files import ReportFiles
 from mech_exo_assets.schemas import (
     BACKTEST,
     CONTRIBUTIONS,
@@ -101,7 +102,7 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
 def tear_sheet(
     lake: dg.ResourceParam[Lake],
     market_source: dg.ResourceParam[MarketSource],
-    reports_folder: dg.ResourceParam[ReportsFolder],
+    report_files: dg.ResourceParam[ReportFiles],
 ) -> dg.MaterializeResult:
     """Everything about the backtest on one HTML page that needs no network; the file can be mailed, printed and kept."""
     from mech_exo_assets.reports.files import write_in_one_step
@@ -111,7 +112,7 @@ def tear_sheet(
 
     content = gather(lake, source=market_source.uri, written=datetime.now(UTC))
     page = page_of(content)
-    path = reports_folder.tear_sheet
+    path = report_files.tear_sheet
     write_in_one_step(path, page.encode())
     fetched = external_references(page)
     return dg.MaterializeResult(
@@ -143,7 +144,7 @@ def quantstats_report(
     backtest: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     market_source: dg.ResourceParam[MarketSource],
-    reports_folder: dg.ResourceParam[ReportsFolder],
+    report_files: dg.ResourceParam[ReportFiles],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """QuantStats' metrics and figures of the backtest beside its benchmark, as a PDF."""
     from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
@@ -153,7 +154,6 @@ def quantstats_report(
     try:
         document = pdf_of_backtest(
             backtest,
-            title="Backtest of the strategy",
             benchmark_name=strategy.backtest.benchmark or UNIVERSE,
             source=market_source.uri,
             written=datetime.now(UTC),
@@ -163,7 +163,7 @@ def quantstats_report(
         context.log.warning(str(error))
         yield check("made", passed=False, severity=dg.AssetCheckSeverity.WARN, reason=str(error))
         return
-    path = reports_folder.quantstats
+    path = report_files.quantstats
     write_in_one_step(path, document)
     yield dg.MaterializeResult(
         metadata={

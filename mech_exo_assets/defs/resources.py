@@ -7,12 +7,11 @@ does not: the Dagster-free classes behind them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from dagster_duckdb import DuckDBResource
 
 from mech_exo_assets.reports.alerts import Alerts
+from mech_exo_assets.reports.files import ReportFiles
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.protocol import MarketData
 from mech_exo_assets.sources.uri import open_source
@@ -42,23 +41,6 @@ class MarketSource:
         return self._data
 
 
-@dataclass(frozen=True, slots=True)
-class ReportsFolder:
-    """Where the reports of a home stand."""
-
-    folder: Path
-
-    @property
-    def tear_sheet(self) -> Path:
-        """The page that the asset `reporting/tear_sheet` writes."""
-        return self.folder / "tear_sheet.html"
-
-    @property
-    def quantstats(self) -> Path:
-        """The file that the asset `reporting/quantstats_report` writes."""
-        return self.folder / "quantstats.pdf"
-
-
 def build_resources(settings: Settings) -> dict[str, object]:
     """The resources of a home, by the names under which assets ask for them."""
     lake, strategy = Lake(settings.lake_path), load_strategy(settings.config)
@@ -70,6 +52,6 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "duckdb": DuckDBResource(database=str(mart.staging_path)),
         "market_source": MarketSource(settings.source),
         "strategy": strategy,
-        "reports_folder": ReportsFolder(settings.reports_path),
+        "report_files": ReportFiles(settings.reports_path),
         "alerts": Alerts(settings.slack_webhook),
     }

@@ -11,6 +11,9 @@ from numba import njit
 from mech_exo_assets.quant.panel import Matrix, Vector
 from mech_exo_assets.quant.rolling.lags import change
 
+SESSIONS_PER_YEAR = 252
+"""Annualisation, by the field's convention."""
+
 
 def simple_returns(index: Matrix) -> Matrix:
     """Return of each session over the one before.

@@ -1,4 +1,4 @@
-"""A report becomes a file in one step.
+"""Reports as files: where they stand, and how one is put there in one step.
 
 What belongs here: putting finished bytes in place. What does not: making them.
 """
@@ -6,9 +6,33 @@ What belongs here: putting finished bytes in place. What does not: making them.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mech_exo_assets.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where the reports of a home stand.
+
+    Attributes
+    ----------
+    folder : Path
+        `Settings.reports_path`.
+    """
+
+    folder: Path
+
+    @property
+    def tear_sheet(self) -> Path:
+        """The page of `reporting/tear_sheet`."""
+        return self.folder / "tear_sheet.html"
+
+    @property
+    def quantstats(self) -> Path:
+        """The document of `reporting/quantstats_report`."""
+        return self.folder / "quantstats.pdf"
 
 
 def write_in_one_step(path: Path, content: bytes) -> None:

@@ -1,11 +1,14 @@
 """Numbers as a reader of a report sees them.
 
-What belongs here: rounding, signs, percent, and what stands where a number is not defined. What does not: any number itself.
+What belongs here: rounding, signs, percent, what stands where a number is not defined, and the heading. What does not: any number itself.
 """
 
 from __future__ import annotations
 
 import math
+
+TITLE = "Backtest of the strategy"
+"""What a report is headed with where nobody has chosen another heading."""
 
 NOT_DEFINED = "\N{EN DASH}"
 """Stands where a figure has no value; every table that may show it says so."""

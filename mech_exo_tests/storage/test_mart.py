@@ -302,7 +302,7 @@ while True:
         sizes = held.execute("SELECT DISTINCT size FROM factors.scores").fetchall()
         (weights,) = held.execute("SELECT count(*), min(weight), max(weight) FROM strategy.targets").fetchall()
         (count,) = held.execute("SELECT count(*) FROM factors.scores").fetchone()
-    except Exception as error:
+    except duckdb.Error as error:
         print("ERROR", repr(error), flush=True)
         break
     state = (sizes[0][0] if len(sizes) == 1 else sizes, *weights, count)

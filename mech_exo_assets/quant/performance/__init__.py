@@ -7,12 +7,11 @@ What belongs here: definitions of performance. What does not: how the returns ca
 from __future__ import annotations
 
 from mech_exo_assets.quant.performance.drawdowns import drawdown_series, drawdowns
-from mech_exo_assets.quant.performance.figures import SESSIONS_PER_YEAR, Performance, performance
+from mech_exo_assets.quant.performance.figures import Performance, performance
 from mech_exo_assets.quant.performance.periods import monthly_returns, rolling_sharpe
 from mech_exo_assets.quant.performance.table import performance_table
 
 __all__ = [
-    "SESSIONS_PER_YEAR",
     "Performance",
     "drawdown_series",
     "drawdowns",

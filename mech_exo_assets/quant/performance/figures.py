@@ -13,9 +13,8 @@ import numpy as np
 from mech_exo_assets.quant.panel import Dates, Vector
 from mech_exo_assets.quant.performance.drawdowns import drawdown_series, peak_before, recovery_after
 from mech_exo_assets.quant.performance.inference import NO_VARIATION, probability_above_zero, regression, sharpe_error
+from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 
-SESSIONS_PER_YEAR = 252
-"""Annualisation, by the field's convention."""
 _TAIL_PARTS = 20
 """The tail of VaR and CVaR is one part in so many: 5 %."""
 

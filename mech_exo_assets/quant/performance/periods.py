@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.quant.panel import Dates, Vector
-from mech_exo_assets.quant.performance.figures import SESSIONS_PER_YEAR
 from mech_exo_assets.quant.performance.inference import NO_VARIATION
+from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 
 
 def monthly_returns(returns: Vector, sessions: Dates) -> pl.DataFrame:

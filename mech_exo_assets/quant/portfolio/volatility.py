@@ -12,9 +12,9 @@ from numba import njit
 
 from mech_exo_assets.quant.panel import Index, Matrix
 from mech_exo_assets.quant.portfolio.risk import least_known
+from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.quant.rolling.blocks import prepared
 
-SESSIONS_A_YEAR = 252
 _STILL = 1e-10
 """Deviation of a session's return, for a gross of 1, below which the portfolio does not move: what is there is rounding."""
 
@@ -47,7 +47,7 @@ def scaled_to_volatility(weights: Matrix, returns: Matrix, last: Index, *, targe
     weights = prepared(weights)
     out = np.empty_like(weights)
     by_symbol = np.ascontiguousarray(returns.T)
-    _scale(weights, by_symbol, last, target / math.sqrt(SESSIONS_A_YEAR), window, max(least_known(window), 2), out)
+    _scale(weights, by_symbol, last, target / math.sqrt(SESSIONS_PER_YEAR), window, max(least_known(window), 2), out)
     return out
 
 

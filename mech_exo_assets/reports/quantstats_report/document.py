@@ -13,7 +13,7 @@ import polars as pl
 
 from mech_exo_assets.errors import InputError, MissingLibraryError
 from mech_exo_assets.quant.panel import Dates, Vector
-from mech_exo_assets.reports.formats import NOT_DEFINED
+from mech_exo_assets.reports.formats import NOT_DEFINED, TITLE
 from mech_exo_assets.reports.quantstats_report import figures, tables
 from mech_exo_assets.reports.quantstats_report.library import quantstats_at_work
 from mech_exo_assets.reports.rendering import render, text_of
@@ -91,7 +91,7 @@ def quantstats_pdf(
     return html_class(string=page, url_fetcher=_only_data()).write_pdf()
 
 
-def pdf_of_backtest(backtest: pl.DataFrame, *, title: str, benchmark_name: str, source: str, written: datetime) -> bytes:
+def pdf_of_backtest(backtest: pl.DataFrame, *, benchmark_name: str, source: str, written: datetime, title: str = TITLE) -> bytes:
     """`quantstats_pdf` of a table in `schemas.BACKTEST`."""
     ordered = backtest.sort("date")
     return quantstats_pdf(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.reports.formats import NOT_DEFINED, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STRATEGY = "Strategy"
-SESSIONS_PER_YEAR = 252
 # One number about both series, which QuantStats prints in the columns of both.
 _OF_THE_PAIR = ("R^2", "Information Ratio")
 _SMALL_PERCENT = "\ufe6a"

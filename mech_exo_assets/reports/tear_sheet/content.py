@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.quant.backtest.benchmark import UNIVERSE
+from mech_exo_assets.reports.formats import TITLE
 from mech_exo_assets.schemas import (
     BACKTEST,
     CONTRIBUTIONS,
@@ -76,7 +77,7 @@ class TearSheet:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(lake: Lake, *, source: str, written: datetime, title: str = "Backtest of the strategy") -> TearSheet:
+def gather(lake: Lake, *, source: str, written: datetime, title: str = TITLE) -> TearSheet:
     """Read a tear sheet's content from a lake, each table in one version, which the page names.
 
     Raises

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from mech_exo_assets.quant.performance import SESSIONS_PER_YEAR
+from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.reports.formats import number, percent
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
 from mech_exo_assets.reports.tear_sheet.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW, Drawing, Table, drawing
