@@ -6,10 +6,14 @@ import dagster as dg
 
 from mech_exo_assets.defs import backtest, decay, factors, market, reporting, strategy, walk_forward
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
+from mech_exo_assets.defs.factor_pages import factor_pages
 from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH
 from mech_exo_assets.defs.resources import build_resources
 from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest
-from mech_exo_assets.settings import Settings
+from mech_exo_assets.defs.sensors import decay_sensor
+from mech_exo_assets.quant.factor_names import declared
+from mech_exo_assets.settings import Settings, load_strategy
+from mech_exo_assets.sources.uri import open_source
 
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
@@ -17,13 +21,23 @@ EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiproce
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, reporting]),
+        assets=[
+            *dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, reporting]),
+            factor_pages(_factors(settings)),
+        ],
         resources=build_resources(settings),
         jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST],
         schedules=[daily_refresh, nightly_backtest],
-        sensors=[AUTOMATION_SENSOR],
+        sensors=[AUTOMATION_SENSOR, decay_sensor],
         executor=EXECUTORS[settings.executor],
     )
+
+
+def _factors(settings: Settings) -> dict[str, str]:
+    """What each factor is, by name: those of the platform that are not excluded, and the features of the source."""
+    excluded = load_strategy(settings.config).factors.exclude
+    features = {name: f"The user's feature '{name}'." for name in open_source(settings.source).feature_names()}
+    return {name: meaning for name, meaning in (declared() | features).items() if name not in excluded}
 
 
 defs = build_definitions(Settings())

@@ -91,6 +91,15 @@ def test_horizons_are_sorted_and_distinct(tmp_path_factory, horizons):
     assert load_strategy(path).horizons == tuple(sorted(set(horizons)))
 
 
+def test_factors_are_watched_on_the_shortest_horizon_unless_another_is_chosen(override):
+    assert override("horizons: [5, 21]").monitored_horizon == 5
+    assert override("decay: {horizon: 21}").monitored_horizon == 21
+
+
+def test_lags_are_sorted_and_distinct(override):
+    assert override("decay: {lags: [8, 0, 2, 8, 4]}").decay.lags == (0, 2, 4, 8)
+
+
 def test_lag_and_longest_horizon_fill_the_year_and_no_more(override):
     assert override(f"execution_lag: 3\nhorizons: [{MAX_FORWARD_SESSIONS - 3}]").horizons == (MAX_FORWARD_SESSIONS - 3,)
     with pytest.raises(InputError) as refusal:
@@ -129,6 +138,16 @@ def test_numbers_in_scientific_notation_are_numbers(override):
         ),
         ("construction: {quantile: 0}", "construction.quantile: Input should be greater than 0 (got 0)."),
         ("scores: {winsorise: 0.5}", "scores.winsorise: Input should be less than 0.5 (got 0.5)."),
+        ("decay: {residual: [beta]}", "decay.residual.0: Input should be 'market', 'sector' or 'factors' (got 'beta')."),
+        ("decay: {detector: page}", "decay.detector: Input should be 'cusum' or 'shiryaev_roberts' (got 'page')."),
+        ("decay: {false_alarms_per_year: 0}", "decay.false_alarms_per_year: Input should be greater than 0 (got 0)."),
+        (
+            "decay: {false_alarms_per_year: 12}",
+            "decay: watches_per_year: 12 must be above false_alarms_per_year: 12, so that a factor is watched before it is called decayed",
+        ),
+        ("decay: {lags: [0, 1, 5]}", "decay.lags: Tuple should have at least 4 items after validation, not 3 (got [0, 1, 5])."),
+        ("decay: {lags: [0, 1, 5, 239]}", "execution_lag and the longest of decay.lags together may be at most 239 sessions"),
+        ("decay: {horizon: 2}", "decay.horizon: 2 is none of the horizons [1, 5, 10, 21, 63]; take one of them"),
         ("ic: {min_names: 2}", "ic.min_names: Input should be greater than or equal to 3 (got 2)."),
         ("composite: {weights: equl}", "composite.weights: Input should be 'equal' or Input should be a valid dictionary (got 'equl')."),
         (

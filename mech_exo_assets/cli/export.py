@@ -56,7 +56,7 @@ class Period(StrEnum):
         return last - dt.timedelta(days=int(self.removeprefix("last").removesuffix("d")) - 1)
 
 
-def export(  # noqa: PLR0913 (options of the command line)
+def export(
     table: Annotated[str, typer.Argument(help="Key of the table, e.g. decay/ic; `mech-exo status` lists them.")],
     *,
     out: Annotated[Path, typer.Option(help="File to write; - is standard output.")],

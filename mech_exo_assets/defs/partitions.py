@@ -54,3 +54,9 @@ def years_of(context: dg.AssetExecutionContext) -> tuple[int, int]:
     """First and last year that this run of an asset computes."""
     window = context.partition_key_range
     return int(window.start), int(window.end)
+
+
+def years_around(*, before: int, after: int) -> dg.TimeWindowPartitionMapping:
+    """A year depends on itself, on `before` years before it and on `after` years after it, as far as they are there."""
+    with accepted_beta("allow_nonexistent_upstream_partitions"):
+        return dg.TimeWindowPartitionMapping(start_offset=-before, end_offset=after, allow_nonexistent_upstream_partitions=True)

@@ -84,39 +84,47 @@ def table_assets(
     *,
     name: str,
     code_version: str,
+    automation: dg.AutomationCondition | None = None,
     ins: Mapping[str, dg.AssetIn] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Decorator for several unpartitioned tables that one computation gives; it yields the result of each, in order.
+    """Decorator for several tables that one computation gives; it yields the result of each, in order.
 
     Parameters
     ----------
     schemas : mapping of TableSchema to mapping of str to str
         The tables, and name and description of the checks that each reports beside `unique_rows`. A table's description in the graph is
-        what its row is.
+        what its row is. Either all of them are partitioned by year or none is.
     name : str
         Of the step.
+    automation : AutomationCondition, optional
+        What materialises them, where that is another asset.
     """
+    (partitioned,) = {schema.time_column is not None for schema in schemas}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
         function.__annotations__.pop("return", None)
-        return dg.multi_asset(
-            name=name,
-            outs={
-                schema.key.replace("/", "__"): dg.AssetOut(
-                    key=key_of(schema),
-                    dagster_type=pl.DataFrame,
-                    description=f"{schema.row}\n\n{function.__doc__}",
-                    group_name=schema.key.split("/")[0],
-                    kinds=KINDS,
-                    owners=[OWNER],
-                    code_version=code_version,
-                    metadata=_static_metadata(schema),
-                )
-                for schema in schemas
-            },
-            ins=dict(ins or {}),
-            check_specs=[spec for schema, checks in schemas.items() for spec in _check_specs(schema, checks)],
-        )(function)
+        with accepted_beta("backfill_policy"):
+            return dg.multi_asset(
+                name=name,
+                outs={
+                    schema.key.replace("/", "__"): dg.AssetOut(
+                        key=key_of(schema),
+                        dagster_type=pl.DataFrame,
+                        description=f"{schema.row}\n\n{function.__doc__}",
+                        group_name=schema.key.split("/")[0],
+                        kinds=KINDS,
+                        owners=[OWNER],
+                        code_version=code_version,
+                        automation_condition=automation,
+                        metadata=_static_metadata(schema),
+                    )
+                    for schema in schemas
+                },
+                ins=dict(ins or {}),
+                partitions_def=YEARS if partitioned else None,
+                backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+                check_specs=[spec for schema, checks in schemas.items() for spec in _check_specs(schema, checks)],
+            )(function)
 
     return declare
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from scipy.optimize import brentq
 from threadpoolctl import ThreadpoolController
 
 from mech_exo_assets.quant.panel import Vector
+
+Statistic = Literal["mean", "slope"]
 
 _GRID = 500
 """Points on which the limit distribution is computed. At 4 000 points no critical value in use differs by more than 0.001."""
@@ -68,7 +71,7 @@ class MeanTest:
 
 
 def bartlett_lags(n: int, *, horizon: int = 1) -> int:
-    """Autocovariances to use for a series of overlapping horizons: L = max(h - 1, ⌈1.3·√n⌉), and at most n - 1.
+    """Autocovariances to use for a series of overlapping horizons: L = max(3·(h - 1), ⌈1.3·√n⌉), and at most n - 1.
 
     Parameters
     ----------
@@ -79,9 +82,12 @@ def bartlett_lags(n: int, *, horizon: int = 1) -> int:
 
     Notes
     -----
-    Source: Lazarus, Lewis, Stock and Watson (2018), equation 4, whose S counts L + 1 terms.
+    Source: Lazarus, Lewis, Stock and Watson (2018), equation 4, whose S counts L + 1 terms, for h = 1. Returns over h sessions that share
+    their sessions have autocovariances that fall to zero over h - 1 lags; a Bartlett kernel of that width misses a third of their sum, one
+    three times as wide a ninth. A 5 % test of an autocorrelated signal at h = 63 then rejects in 6.8 % of 2 000 null panels of 1260
+    sessions, and not in 9.5 %; `docs/inference.md` has the table. DESIGN, section 4, names h - 1.
     """
-    return max(0, min(max(horizon - 1, math.ceil(1.3 * math.sqrt(n))), n - 1))
+    return max(0, min(max(3 * (horizon - 1), math.ceil(1.3 * math.sqrt(n))), n - 1))
 
 
 def long_run_variance(values: Vector, *, lags: int) -> float:
@@ -146,7 +152,58 @@ def mean_test(values: Vector, *, horizon: int = 1) -> MeanTest:
     return MeanTest(mean, error, t, p_value(t, b=(lags + 1) / n), lags, n)
 
 
-def p_value(t: float, *, b: float) -> float:
+@dataclass(frozen=True, slots=True)
+class TrendTest:
+    """The slope of a series on time, tested against zero.
+
+    Attributes
+    ----------
+    slope : float
+        Per step of the series.
+    t : float
+        Slope over its standard error; NaN where the series lies on a line.
+    p_value : float
+        Two-sided, from the fixed-b distribution of a slope; NaN where t is.
+    """
+
+    slope: float
+    t: float
+    p_value: float
+
+
+def trend_test(values: Vector, *, horizon: int = 1) -> TrendTest:
+    """Slope of an autocorrelated series on time, tested against zero.
+
+    slope = Σ tau_t x_t / Σ tau_t² with tau the position less its mean, and t = Σ tau_t x_t / √(n·S) with S the Bartlett variance of
+    tau_t·û_t at `bartlett_lags`, û what the line leaves.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Known values in order, n >= 3.
+    horizon : int
+        Sessions over which each value's return runs.
+
+    Notes
+    -----
+    n·S equals statsmodels' HAC variance of the slope times (Σ tau²)². The fixed-b distribution is not that of a mean, since the products
+    tau·û spread unevenly; it follows from the same integral, with the eigenvalues of M D K D M, D = diag(tau) and M what a line leaves.
+    """
+    n = len(values)
+    lags = bartlett_lags(n, horizon=horizon)
+    tau = np.arange(n) - (n - 1) / 2
+    squares = float(tau @ tau)
+    slope = float(tau @ values) / squares
+    products = tau * (values - values.mean() - slope * tau)
+    # `long_run_variance` subtracts a mean, and that of the products is zero.
+    variance = n * long_run_variance(products, lags=lags)
+    if variance <= (1e-13 * float(np.abs(values).max())) ** 2 * squares:
+        return TrendTest(slope, math.nan, math.nan)
+    t = slope * squares / math.sqrt(variance)
+    return TrendTest(slope, t, p_value(t, b=(lags + 1) / n, of="slope"))
+
+
+def p_value(t: float, *, b: float, of: Statistic = "mean") -> float:
     """Two-sided p-value of a t with Bartlett variance, from its fixed-b distribution.
 
     Parameters
@@ -154,6 +211,8 @@ def p_value(t: float, *, b: float) -> float:
     t : float
     b : float
         Share of the sample that the kernel spans, (L+1)/n, from 0 (where t is normal) to 1.
+    of : {"mean", "slope"}
+        What was estimated.
 
     Returns
     -------
@@ -168,7 +227,7 @@ def p_value(t: float, *, b: float) -> float:
         raise ValueError(f"b is {b}; it must be from 0 to 1")
     below = min(int(b * _GRID), _GRID - 1)
     share = b * _GRID - below
-    logs = (_log_p(t, _eigenvalues(below + k, _GRID)) for k in (0, 1))
+    logs = (_log_p(t, _eigenvalues(below + k, _GRID, of)) for k in (0, 1))
     return min(1.0, math.exp(sum(weight * log for weight, log in zip((1.0 - share, share), logs, strict=True))))
 
 
@@ -190,21 +249,29 @@ def critical_value(level: float, *, b: float) -> float:
     return float(brentq(lambda t: p_value(t, b=b) - level, 0.0, upper, xtol=1e-10))
 
 
-@lru_cache(maxsize=512)
-def _eigenvalues(width: int, n: int) -> NDArray[np.float64]:
-    """Eigenvalues of MKM/n on n points (an even number), the kernel spanning `width` of them; infinity at width 0, where t is normal."""
+@lru_cache(maxsize=1024)
+def _eigenvalues(width: int, n: int, of: Statistic = "mean") -> NDArray[np.float64]:
+    """Eigenvalues of MKM/n, or of MDKDM, on n points (an even number), the kernel spanning `width`; infinity at 0, where t is normal."""
     if width == 0:
         return np.full(1, np.inf)
     points = np.arange(n)
-    kernel = np.maximum(0.0, 1.0 - np.abs(points[: n // 2, None] - points) / width) / n
-    # Mirroring the sample changes nothing, so eigenvectors are even or odd: two problems of half the size. An odd one has no mean.
+    kernel = np.maximum(0.0, 1.0 - np.abs(points[: n // 2, None] - points) / width)
+    line = points - (n - 1) / 2
+    line /= math.sqrt(float(line @ line))
+    kernel *= 1 / n if of == "mean" else line[: n // 2, None] * line
+    # Mirroring the sample changes nothing, so eigenvectors are even or odd: two problems of half the size. An odd one has no mean, and an
+    # even one no slope.
     near, far = kernel[:, : n // 2], kernel[:, : n // 2 - 1 : -1]
-    even = near + far
+    even, odd = near + far, near - far
     even -= even.mean(axis=0)
     even -= even.mean(axis=1)[:, None]
+    if of == "slope":
+        direction = line[: n // 2] * math.sqrt(2.0)
+        odd -= np.outer(direction, direction @ odd)
+        odd -= np.outer(odd @ direction, direction)
     # One thread: at this size the threads of BLAS mostly wait for each other, a hundred times as long where a neighbour keeps a core busy.
     with _blas().limit(limits=1, user_api="blas"):
-        eigenvalues = np.concatenate([eigvalsh(even), eigvalsh(near - far)])
+        eigenvalues = np.concatenate([eigvalsh(even), eigvalsh(odd)])
     return np.clip(eigenvalues, 0.0, None)
 
 

@@ -102,6 +102,12 @@ class Panel:
         years = self.sessions.astype("datetime64[Y]")
         return np.flatnonzero(np.concatenate(([True], years[1:] != years[:-1]))[: len(years)]).astype(np.int64)
 
+    def within(self, years: tuple[int, int]) -> Panel:
+        """The sessions of the calendar years from the first to the last."""
+        ends = np.array([f"{years[0]:04}-01-01", f"{min(years[1] + 1, 9999):04}-01-01"], dtype="datetime64[D]")
+        first, stop = np.searchsorted(self.sessions, ends)
+        return Panel(self.sessions[first:stop], self.symbols, {name: matrix[first:stop] for name, matrix in self.fields.items()})
+
     def to_frame(self, fields: Mapping[str, Matrix] | None = None, *, rows: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """Gather matrices into a long table, ordered by date and symbol.
 

@@ -13,15 +13,18 @@ import numpy as np
 
 from mech_exo_assets.quant import backtest, ic, returns
 from mech_exo_assets.quant.contributions import Profits, contribution_table
+from mech_exo_assets.quant.detection import watch
 from mech_exo_assets.quant.factors import available, compute
 from mech_exo_assets.quant.factors.known import features_as_of
 from mech_exo_assets.quant.factors.scoring import score_all
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.portfolio import target_weights
 from mech_exo_assets.quant.prices import total_return_index
+from mech_exo_assets.quant.quintiles import quintile_table
+from mech_exo_assets.quant.residual import residual_ic_table
 from mech_exo_assets.quant.simulator import simulate
 from mech_exo_assets.schemas import TARGETS
-from mech_exo_assets.settings import load_strategy
+from mech_exo_assets.settings import Strategy, load_strategy
 
 
 def warm_up() -> None:
@@ -43,8 +46,9 @@ def warm_up() -> None:
     )
     forward = returns.forward_returns(panel["total_return_index"], horizon=1, execution_lag=1)
     ic.ic_table(scores, {1: forward}, panel.sessions, min_names=10)
-    _construct(panel)
     chosen = load_strategy()
+    _diagnose(Panel(panel.sessions, panel.symbols, scores), panel, chosen)
+    _construct(panel)
     targets = np.full(panel.shape, 1 / panel.shape[1])
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
     book.trades()
@@ -57,6 +61,15 @@ def warm_up() -> None:
         target_dates=panel.sessions,
         execution_lag=1,
     )
+
+
+def _diagnose(scores: Panel, market: Panel, chosen: Strategy) -> None:
+    """The tables of the group decay that have kernels."""
+    residual = residual_ic_table(
+        scores, market, horizons=(1,), execution_lag=1, sectors={}, choices=chosen.decay, min_names=10, years=(0, 9998)
+    )
+    quintile_table(scores, market, horizons=(1,), execution_lag=1, min_names=10, years=(0, 9998))
+    watch(residual, market.sessions, horizon=1, execution_lag=1, choices=chosen.decay)
 
 
 def _construct(market: Panel) -> None:

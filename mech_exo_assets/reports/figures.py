@@ -5,15 +5,10 @@ What belongs here: figures that are drawn from a table of the lake. What does no
 
 from __future__ import annotations
 
-import base64
-import io
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from mech_exo_assets.reports.markdown_image import as_markdown, new_figure
 
 _INK = "#1f3a5f"
 _LOSS = "#b03a2e"
@@ -40,7 +35,7 @@ def ic_overview(statistics: pl.DataFrame) -> str:
     row = {name: i for i, name in enumerate(factors)}
     column = {horizon: i for i, horizon in enumerate(horizons)}
     grid = np.full((len(factors), len(horizons)), np.nan)
-    figure = _figure(7.5, 1.2 + 0.23 * len(factors))
+    figure = new_figure(7.5, 1.2 + 0.23 * len(factors))
     axes = figure.subplots()
     for name, horizon, mean, q in statistics.select("factor", "horizon", "mean_ic", "q_value").iter_rows():
         grid[row[name], column[horizon]] = mean
@@ -53,7 +48,7 @@ def ic_overview(statistics: pl.DataFrame) -> str:
     axes.set_xlabel("horizon (sessions)")
     axes.set_title("Mean information coefficient (dot: q ≤ 5 %)", fontsize=10)
     figure.colorbar(image, ax=axes, label="mean IC", shrink=min(1.0, 6 / len(factors) + 0.3))
-    return _markdown(figure, "Mean information coefficient by factor and horizon")
+    return as_markdown(figure, "Mean information coefficient by factor and horizon")
 
 
 def equity_and_drawdown(backtest: pl.DataFrame) -> str:
@@ -72,7 +67,7 @@ def equity_and_drawdown(backtest: pl.DataFrame) -> str:
     dates = backtest["date"].to_numpy()
     gross, net = (np.cumprod(1 + backtest[name].to_numpy()) for name in ("gross_return", "net_return"))
     drawdown = net / np.maximum.accumulate(np.maximum(net, 1.0)) - 1
-    figure = _figure(8.5, 5.0)
+    figure = new_figure(8.5, 5.0)
     above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2.2, 1]})
     above.plot(dates, gross, color="grey", linewidth=0.9, label="before costs")
     above.plot(dates, net, color=_INK, linewidth=1.2, label="after costs")
@@ -87,16 +82,4 @@ def equity_and_drawdown(backtest: pl.DataFrame) -> str:
     below.set_xlabel("session")
     for axes in (above, below):
         axes.grid(alpha=0.25)
-    return _markdown(figure, "Growth of 1 and drawdown of the backtest")
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _markdown(figure: Figure, text: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return f"![{text}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+    return as_markdown(figure, "Growth of 1 and drawdown of the backtest")

@@ -6,7 +6,20 @@ shown in Dagster's asset pages, and published as comments in the mart. What does
 
 from __future__ import annotations
 
-from mech_exo_assets.schemas.decay import IC, STATISTICS
+from mech_exo_assets.schemas.decay import (
+    ALARMS,
+    BREAKDOWN,
+    IC,
+    LAGGED_IC,
+    MONITOR,
+    QUINTILE_RETURNS,
+    RESIDUAL_IC,
+    ROTATION,
+    SECTOR_IC,
+    STATISTICS,
+    STATUS,
+    STATUS_HISTORY,
+)
 from mech_exo_assets.schemas.factors import EXPOSURES, SCORES
 from mech_exo_assets.schemas.market import FEATURES, FORWARD_RETURNS, FUNDAMENTALS, PRICES, QUALITY, UNIVERSE
 from mech_exo_assets.schemas.strategy import (
@@ -35,7 +48,17 @@ TABLES: dict[str, TableSchema] = {
         EXPOSURES,
         SCORES,
         IC,
+        RESIDUAL_IC,
+        LAGGED_IC,
+        SECTOR_IC,
+        QUINTILE_RETURNS,
         STATISTICS,
+        BREAKDOWN,
+        MONITOR,
+        ALARMS,
+        STATUS_HISTORY,
+        STATUS,
+        ROTATION,
         COMPOSITE,
         TARGETS,
         BACKTEST,
@@ -51,7 +74,9 @@ TABLES: dict[str, TableSchema] = {
 """Every table of the lake, by key."""
 
 __all__ = [
+    "ALARMS",
     "BACKTEST",
+    "BREAKDOWN",
     "COMPOSITE",
     "CONTRIBUTIONS",
     "EXPOSURES",
@@ -59,12 +84,20 @@ __all__ = [
     "FORWARD_RETURNS",
     "FUNDAMENTALS",
     "IC",
+    "LAGGED_IC",
+    "MONITOR",
     "PERFORMANCE",
     "POSITIONS",
     "PRICES",
     "QUALITY",
+    "QUINTILE_RETURNS",
+    "RESIDUAL_IC",
+    "ROTATION",
     "SCORES",
+    "SECTOR_IC",
     "STATISTICS",
+    "STATUS",
+    "STATUS_HISTORY",
     "TABLES",
     "TARGETS",
     "TRADES",

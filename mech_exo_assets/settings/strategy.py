@@ -16,6 +16,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator, model
 from yaml.constructor import ConstructorError
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings.decay import Decay
 from mech_exo_assets.settings.faults import first_fault
 from mech_exo_assets.settings.judgement import Alerts, Backtest, Costs, WalkForward
 from mech_exo_assets.settings.portfolio import Construction
@@ -37,6 +38,7 @@ class Strategy(Section):
     execution_lag: int = Field(ge=0)
     horizons: tuple[PositiveInt, ...] = Field(min_length=1)
     ic: Ic
+    decay: Decay
     composite: Composite
     construction: Construction
     costs: Costs
@@ -54,6 +56,15 @@ class Strategy(Section):
     def _within_a_year(self) -> Strategy:
         if self.execution_lag + self.horizons[-1] > MAX_FORWARD_SESSIONS:
             raise ValueError(f"execution_lag and the longest horizon together may be at most {MAX_FORWARD_SESSIONS} sessions")
+        if self.execution_lag + self.decay.lags[-1] + 1 > MAX_FORWARD_SESSIONS:
+            raise ValueError(f"execution_lag and the longest of decay.lags together may be at most {MAX_FORWARD_SESSIONS - 1} sessions")
+        return self
+
+    @model_validator(mode="after")
+    def _watches_a_known_horizon(self) -> Strategy:
+        wanted = self.decay.horizon
+        if wanted is not None and wanted not in self.horizons:
+            raise ValueError(f"decay.horizon: {wanted} is none of the horizons {list(self.horizons)}; take one of them")
         return self
 
     @model_validator(mode="after")
@@ -92,6 +103,11 @@ class Strategy(Section):
         if both:
             raise ValueError(f"composite.weights gives {both[0]} a weight, and factors.exclude leaves it out; take it from one of the two")
         return self
+
+    @property
+    def monitored_horizon(self) -> int:
+        """Horizon on which factors are watched: as chosen, or the shortest."""
+        return self.decay.horizon or self.horizons[0]
 
     @property
     def fit_horizon(self) -> int:

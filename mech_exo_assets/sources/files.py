@@ -78,6 +78,14 @@ class FilesSource:
                 stamps[part.relative_to(self.folder).as_posix()] = f"{status.st_size}:{status.st_mtime_ns}"
         return stamps
 
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the tables under `features/`; none where the folder cannot be read or a name cannot be a factor's."""
+        try:
+            tables, _ = self._inventory()
+        except InputError:
+            return ()
+        return tuple(name.removeprefix("features/") for name in sorted(tables) if name.startswith("features/"))
+
     def load(self) -> MarketData:
         """Read and validate the whole folder.
 
@@ -179,6 +187,12 @@ def _feature_name(path: Path) -> str:
         refuse(
             f"features/{path.name}",
             f"'{name}' cannot be the name of a factor, which takes lower-case letters, digits and underscores, a letter first",
+            mend="Rename the file",
+        )
+    if f"decay/{name}" in schemas.TABLES:
+        refuse(
+            f"features/{path.name}",
+            f"'{name}' is the name of a table of the decay monitor, beside which its page stands",
             mend="Rename the file",
         )
     return name

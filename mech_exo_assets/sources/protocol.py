@@ -46,6 +46,7 @@ class Source(Protocol):
 
     - `uri` names it completely: `open_source(source.uri)` opens the same source.
     - Opening does no work beyond parsing the URI; `stamp` and `load` read.
+    - `feature_names` are the features of `load`, found without reading data, and none where the source is not there.
     - `load` returns data that is valid as a whole, or raises `InputError` with one line that names file, row, column and mend.
     - `load` is deterministic as long as `stamp` does not change.
     """
@@ -57,6 +58,10 @@ class Source(Protocol):
 
     def stamp(self) -> Mapping[str, str]:
         """What was there when: a small mapping that changes whenever `load` could return something else. Cheap; reads no data."""
+        ...
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features that `load` gives, sorted. Cheap; raises nothing, since `load` says what is wrong."""
         ...
 
     def load(self) -> MarketData:

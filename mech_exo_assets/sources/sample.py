@@ -55,6 +55,10 @@ class SampleSource:
         """The version of `skfolio` and the size of the file."""
         return {"skfolio": metadata.version("skfolio"), "bytes": str(_path().stat().st_size)}
 
+    def feature_names(self) -> tuple[str, ...]:
+        """None: these are prices only."""
+        return ()
+
     def load(self) -> MarketData:
         """Read the file.
 

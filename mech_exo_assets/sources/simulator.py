@@ -23,6 +23,9 @@ _KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "dt.date": (dt.date.fromisoformat, "a date, written YYYY-MM-DD"),
 }
 
+_TWO, _PLANTED = {"ic_a", "ic_b"}, {"factors", "dying", "ic", "styles", "clustering", "delistings", "gaps"}
+"""Keys of the market of two characteristics, and of that of any number of planted factors."""
+
 
 @dataclass(frozen=True)
 class SimulatorSource:
@@ -32,6 +35,10 @@ class SimulatorSource:
     ----------
     names, sessions, seed, ic_a, ic_b, first
         As in `mech_exo_assets.quant.simulator.simulate`.
+    factors, dying, ic
+        Where factors is above 0, as in `mech_exo_assets.quant.simulator.plant`, in place of the two of `ic_a` and `ic_b`.
+    styles, clustering, delistings, gaps
+        Of such a market: `Risks.styles`, `Risks.clustering`, `Defects.delistings_per_year`, `Defects.gaps_per_year`.
     """
 
     names: int = 300
@@ -40,6 +47,13 @@ class SimulatorSource:
     ic_a: float = 0.04
     ic_b: float = 0.02
     first: dt.date = simulator.FIRST_DATE
+    factors: int = 0
+    dying: int = 0
+    ic: float = 0.04
+    styles: int = 0
+    clustering: float = 0.0
+    delistings: float = 0.0
+    gaps: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> SimulatorSource:
@@ -77,6 +91,28 @@ class SimulatorSource:
                 not source.ic_a**2 + source.ic_b**2 < 0.9,
                 f"ic_a is {source.ic_a} and ic_b is {source.ic_b}; their squares must sum to less than 0.9",
             ),
+            (source.factors < 0, f"factors is {source.factors}; it cannot be negative"),
+            (
+                not 0 <= source.dying <= source.factors,
+                f"dying is {source.dying}; it must be from 0 to factors, which is {source.factors}",
+            ),
+            (
+                not (source.factors == 0 or 0 < source.ic**2 * source.factors < 0.7),
+                f"ic is {source.ic}; it must be above 0, and its square times factors below 0.7",
+            ),
+            (source.styles < 0, f"styles is {source.styles}; it cannot be negative"),
+            *(
+                (not 0 <= value <= most, f"{key} is {value}; it must be from 0 to {most:g}")
+                for key, value, most in (
+                    ("clustering", source.clustering, 1.0),
+                    ("delistings", source.delistings, 0.5),
+                    ("gaps", source.gaps, 20.0),
+                )
+            ),
+            *(
+                (not source.factors and getattr(source, key) != 0, f"{key} is given without factors; give factors too")
+                for key in ("styles", "clustering", "delistings", "gaps")
+            ),
         ):
             if wrong:
                 _refuse(message)
@@ -84,12 +120,38 @@ class SimulatorSource:
 
     @property
     def uri(self) -> str:
-        """Every parameter, also those that were not given."""
-        return "simulator:" + ",".join(f"{key}={value}" for key, value in asdict(self).items())
+        """Every parameter that counts, also those that were not given."""
+        return "simulator:" + ",".join(f"{key}={value}" for key, value in self._parameters().items())
 
     def stamp(self) -> Mapping[str, str]:
         """The parameters: nothing else can change what is drawn."""
-        return {key: str(value) for key, value in asdict(self).items()}
+        return {key: str(value) for key, value in self._parameters().items()}
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the planted factors."""
+        if not self.factors:
+            return tuple(sorted(simulator.PERSISTENCE))
+        return tuple(each.name for each in self._planted())
+
+    def _parameters(self) -> dict[str, object]:
+        other = _PLANTED if not self.factors else _TWO
+        return {key: value for key, value in asdict(self).items() if key not in other}
+
+    def _planted(self) -> list[simulator.Planted]:
+        return simulator.plant(factors=self.factors, dying=self.dying, ic=self.ic, sessions=self.sessions, seed=self.seed)
+
+    def _market(self) -> simulator.SimulatedMarket:
+        if not self.factors:
+            return simulator.simulate(**self._parameters())  # ty: ignore[invalid-argument-type]
+        return simulator.simulate_planted(
+            self._planted(),
+            names=self.names,
+            sessions=self.sessions,
+            seed=self.seed,
+            first=self.first,
+            risks=simulator.Risks(styles=self.styles, clustering=self.clustering),
+            defects=simulator.Defects(delistings_per_year=self.delistings, gaps_per_year=self.gaps),
+        )
 
     def load(self) -> MarketData:
         """Draw the market.
@@ -99,7 +161,7 @@ class SimulatorSource:
         InputError
             If it would reach into the future.
         """
-        market = simulator.simulate(**asdict(self))
+        market = self._market()
         last = market.prices["date"][-1]
         if last > dt.datetime.now(dt.UTC).date():
             _refuse(
@@ -107,7 +169,9 @@ class SimulatorSource:
             )
         truth = market.truth.ic
         planted = ", ".join(f"{name} {ic:.4f}" for name, ic in truth.items())
+        dies = ", ".join(f"{each.name} at session {each.dies}" for each in market.truth.planted.values() if each.dies is not None)
         note = f"Simulated market: expected information coefficients with the next session's return are {planted}."
+        note += f" These die: {dies}." if dies else ""
         return MarketData(market.prices, market.universe, schemas.FUNDAMENTALS.empty(), market.features, (note,))
 
 

@@ -87,6 +87,10 @@ class YahooSource:
             stamps[str(self._file)] = f"{status.st_size}:{status.st_mtime_ns}"
         return stamps
 
+    def feature_names(self) -> tuple[str, ...]:
+        """None: these are prices only."""
+        return ()
+
     def load(self) -> MarketData:
         """Ask Yahoo for the whole history of every ticker.
 

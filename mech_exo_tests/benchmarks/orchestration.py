@@ -23,12 +23,17 @@ from mech_exo_assets.quant import (
     composite,
     contributions,
     decay,
+    detection,
     forward_returns,
     ic,
+    ic_tables,
     performance,
     portfolio,
     prices,
     quality,
+    quintiles,
+    residual,
+    rotation,
     walk_forward,
 )
 from mech_exo_assets.quant.factors.tables import exposure_table, score_table
@@ -65,7 +70,7 @@ def chain(data: MarketData, strategy: Strategy, keep: Keep) -> None:
     panel = Panel.from_frame(scores, factor_columns(scores.columns))
     forward = forward_returns.forward_return_matrices(returns, sessions=panel.sessions, symbols=panel.symbols)
     coefficients = keep("decay/ic", ic.ic_table(panel.fields, forward, panel.sessions, min_names=strategy.ic.min_names))
-    keep("decay/statistics", decay.statistics(coefficients))
+    _decay(market, universe, panel, coefficients, strategy, keep)
     weights = composite.factor_weights(strategy.composite.weights, factor_columns(scores.columns))
     joined = composite.composite_score(panel, weights, min_coverage=strategy.composite.min_coverage)
     ranked = keep("strategy/composite", composite.composite_table(joined, panel))
@@ -105,6 +110,48 @@ def chain(data: MarketData, strategy: Strategy, keep: Keep) -> None:
     keep("strategy/walk_forward", walked.days())
     keep("strategy/walk_forward_windows", walked.windows())
     keep("strategy/walk_forward_weights", walked.weights())
+
+
+def _decay(market: pl.DataFrame, universe: pl.DataFrame, scores: Panel, coefficients: pl.DataFrame, strategy: Strategy, keep: Keep) -> None:
+    """The group decay, from the information coefficients on."""
+    index, sectors = Panel.from_frame(market, ["total_return_index"]), dict(universe.select("symbol", "sector").iter_rows())
+    of_all = {
+        "execution_lag": strategy.execution_lag,
+        "min_names": strategy.ic.min_names,
+        "years": (market["date"].min().year, market["date"].max().year),
+    }
+    horizon, choices, costs = strategy.monitored_horizon, strategy.decay, strategy.costs
+    residuals = residual.residual_ic_table(
+        scores,
+        index,
+        horizons=strategy.horizons,
+        sectors=sectors,
+        choices=choices,
+        **of_all,
+    )
+    residuals = keep("decay/residual_ic", residuals)
+    lagged = keep("decay/lagged_ic", ic_tables.lagged_ic_table(scores, index, lags=choices.lags, **of_all))
+    by_sector = keep("decay/sector_ic", ic_tables.sector_ic_table(scores, index, horizon=horizon, sectors=sectors, **of_all))
+    by_quintile = keep("decay/quintile_returns", quintiles.quintile_table(scores, index, horizons=strategy.horizons, **of_all))
+    figures = decay.statistics(
+        coefficients,
+        residuals,
+        lagged,
+        by_quintile,
+        cost_bps=costs.commission_bps + costs.half_spread_bps,
+        resamples=choices.resamples,
+        seed=strategy.seed,
+    )
+    figures = keep("decay/statistics", figures)
+    monitored = residuals.filter(pl.col("horizon") == horizon)
+    keep("decay/breakdown", decay.breakdown(by_sector, monitored, decay.regimes(index), horizon=horizon))
+    watched = detection.watch(residuals, index.sessions, horizon=horizon, execution_lag=strategy.execution_lag, choices=choices)
+    keep("decay/monitor", watched.monitor)
+    keep("decay/alarms", watched.alarms)
+    keep("decay/status_history", watched.status_history)
+    status = keep("decay/status", watched.status)
+    weights = composite.factor_weights(strategy.composite.weights, list(scores.fields))
+    keep("decay/rotation", rotation.rotation(status, figures, weights, horizon=horizon, prior_ic=choices.prior_ic))
 
 
 def in_memory(data: MarketData, strategy: Strategy) -> None:

@@ -133,7 +133,7 @@ def test_a_weight_for_a_factor_that_is_not_there_is_wrong_input(mech_exo: Comman
 
 
 def test_a_fault_in_our_own_code_names_the_stage_and_exits_with_1(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def broken(_: pl.DataFrame) -> pl.DataFrame:
+    def broken(*_: pl.DataFrame, **__: object) -> pl.DataFrame:
         raise ZeroDivisionError("by nothing")
 
     monkeypatch.setattr("mech_exo_assets.quant.decay.statistics", broken)
@@ -149,7 +149,7 @@ def test_after_a_failure_on_other_choices_nothing_counts_as_up_to_date(mech_exo:
     assert mech_exo("run", "--home", home, "--source", "simulator:names=10,sessions=300").code == 0
     right = Lake(home / "lake").read("factors/scores").sort("date", "symbol")
     with monkeypatch.context() as broken:
-        broken.setattr("mech_exo_assets.quant.decay.statistics", lambda _: 1 / 0)
+        broken.setattr("mech_exo_assets.quant.decay.statistics", lambda *_, **__: 1 / 0)
         assert mech_exo("run", "--home", home, "--config", other).code == 1
     monkeypatch.delenv("MECH_EXO_CONFIG")
     assert not Lake(home / "lake").read("factors/scores").sort("date", "symbol").equals(right)

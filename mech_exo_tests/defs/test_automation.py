@@ -47,6 +47,9 @@ def test_new_prices_of_this_year_ask_for_everything_downstream(instance: dg.Dags
     assert requested["market/forward_returns"] == both
     assert requested["factors/scores"] == both
     assert requested["decay/ic"] == both
+    assert requested["decay/residual_ic"] == both
+    assert requested["decay/status"] == {None}
+    assert requested["decay/momentum_12_1"] == {None}
     assert requested["strategy/targets"] == both
     assert requested["reporting/mart"] == {None}
 

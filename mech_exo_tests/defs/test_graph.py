@@ -11,12 +11,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mech_exo_assets.definitions import defs
+from mech_exo_assets.definitions import build_definitions, defs
+from mech_exo_assets.quant.factor_names import declared
 from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).parent / "graph.json"
 FILES = {"reporting/tear_sheet", "reporting/quantstats_report"}
 """Assets that are a file to read, without columns."""
+PAGES = {f"decay/{name}" for name in declared()}
+"""One for each factor of the platform; the sample has no features."""
 GROUPS = {"market", "factors", "decay", "weights", "learning", "strategy", "live", "lifecycle", "reporting"}
 
 
@@ -72,6 +76,21 @@ def test_every_asset_answers_a_reviewers_first_questions(key: str):
 def test_every_table_is_an_asset_with_its_unique_key_checked():
     assert set(TABLES) <= set(_specs())
     assert all("unique_rows" in _checks()[key] for key in TABLES)
+
+
+def test_every_factor_has_a_page_with_a_check_whether_it_is_alive():
+    assert set(_specs()) - set(TABLES) - FILES - {"reporting/mart"} == PAGES
+    assert all(_checks()[key] == ["alpha_alive"] for key in PAGES)
+
+
+def test_features_of_a_folder_have_pages_and_excluded_factors_have_none(tmp_path: Path):
+    features, choices = tmp_path / "prices" / "features", tmp_path / "strategy.yaml"
+    features.mkdir(parents=True)
+    (features / "mood.csv").write_text("date,symbol,value\n", encoding="utf-8")
+    choices.write_text("factors: {exclude: [momentum_12_1]}\n", encoding="utf-8")
+    chosen = build_definitions(Settings(home=tmp_path / "home", source=f"files:{tmp_path / 'prices'}", config=choices))
+    keys = {spec.key.to_user_string() for spec in chosen.resolve_all_asset_specs()}
+    assert keys & (PAGES | {"decay/mood"}) == (PAGES | {"decay/mood"}) - {"decay/momentum_12_1"}
 
 
 def test_an_asset_is_partitioned_just_when_its_table_is():

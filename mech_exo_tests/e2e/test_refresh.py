@@ -137,9 +137,31 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
     assert mech_exo("run", "--source", uri, "--home", tmp_path / "home").returncode == 0
     before, after = lake_tables(undisturbed[1]), lake_tables(tmp_path / "home")
     # What is stamped with a score's session and known only when its return is: those rows end before t by lag and horizon.
-    known_later = {"market/forward_returns", "decay/ic"}
-    # Whole-history diagnostics without a session of their own; nothing downstream reads them.
-    diagnostics = {"market/quality", "decay/statistics", "market/universe", "market/fundamentals", "strategy/performance"}
+    known_later = {
+        "market/forward_returns": "horizon",
+        "decay/ic": "horizon",
+        "decay/residual_ic": "horizon",
+        "decay/sector_ic": "horizon",
+        "decay/quintile_returns": "horizon",
+        "decay/lagged_ic": "lag",
+    }
+    # Whole-history diagnostics without a session of their own; nothing before the last session reads them.
+    diagnostics = {
+        "market/quality",
+        "decay/statistics",
+        "decay/breakdown",
+        "decay/status",
+        "decay/rotation",
+        "market/universe",
+        "market/fundamentals",
+        "strategy/performance",
+    }
+    # Rows only where something happened; the change of the future need not have made any.
+    by_event = {"decay/alarms": "alarm_date", "decay/status_history": "date"}
+    for key, at in by_event.items():
+        told = [table[key].filter(pl.col(at) <= t).sort("factor", at) for table in (before, after)]
+        assert told[0].equals(told[1].select(told[0].columns), null_equal=True), f"{key} looks ahead"
+    assert before["decay/status_history"].filter(pl.col("date") <= t).height > 0
     # What is known of a window when its training ends; its one test ends later than t.
     by_window = {"strategy/walk_forward_windows", "strategy/walk_forward_weights"}
     fitted = [table["strategy/walk_forward_windows"].filter(pl.col("train_to") <= t) for table in (before, after)]
@@ -148,10 +170,11 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
     assert fitted[0].select(of_training).equals(fitted[1].select(of_training), null_equal=True)
     assert before["strategy/walk_forward_weights"].equals(after["strategy/walk_forward_weights"])
     position = {date: i for i, date in enumerate(sessions)}
-    for key in sorted(set(before) - diagnostics - by_window):
+    for key in sorted(set(before) - diagnostics - by_window - set(by_event)):
         rows = [table.filter(pl.col("date") <= t) for table in (before[key], after[key])]
         if key in known_later:
-            horizon = pl.col("horizon") + 1
+            # A lag of 0 runs over one session, like a horizon of 1.
+            horizon = pl.col(known_later[key]) + (2 if known_later[key] == "lag" else 1)
             at = pl.col("date").replace_strict(position, return_dtype=pl.Int64)
             rows = [table.filter(at + horizon <= position[t]) for table in rows]
         assert rows[0].height > 0, key

@@ -1,8 +1,9 @@
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from mech_exo_assets.quant import contributions
+from mech_exo_assets.quant import contributions, quintiles, residual
 from mech_exo_assets.quant.backtest import kernel
+from mech_exo_assets.quant.detection import normal_scores
 from mech_exo_assets.quant.portfolio import constraints, volatility
 from mech_exo_assets.quant.warm_up import warm_up
 
@@ -22,6 +23,11 @@ def _warm() -> None:
         constraints._constrain,
         constraints._limit,
         volatility._scale,
+        residual._residuals,
+        quintiles._rank,
+        quintiles._gather,
+        normal_scores._whiten,
+        normal_scores._sequential_ranks,
     ],
     ids=lambda compiled: compiled.__name__,
 )

@@ -26,7 +26,8 @@ def _statistics(**columns: object) -> pl.DataFrame:
         "first_date": [dt.date(2020, 1, 2)] * 3,
         "last_date": [dt.date(2021, 1, 4)] * 3,
     }
-    return pl.DataFrame({**row, **columns}, schema=STATISTICS.dtypes())
+    absent = {name: [None] * 3 for name in STATISTICS.names if name not in row}
+    return pl.DataFrame({**row, **absent, **columns}, schema_overrides=STATISTICS.dtypes()).select(STATISTICS.names)
 
 
 def test_the_overview_is_a_picture_and_differs_with_its_numbers():

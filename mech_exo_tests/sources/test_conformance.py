@@ -56,6 +56,10 @@ def test_it_is_a_source(source: Source) -> None:
     assert isinstance(source, Source)
 
 
+def test_its_feature_names_are_those_of_its_features(source: Source, market: MarketData) -> None:
+    assert source.feature_names() == tuple(market.features["feature"].unique().sort())
+
+
 def test_its_uri_opens_it_again(source: Source) -> None:
     again = open_source(source.uri)
     assert type(again) is type(source)

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from scipy.stats import false_discovery_control
 
-from mech_exo_assets.quant.decay import statistics
-from mech_exo_assets.quant.hac import mean_test
-from mech_exo_assets.schemas import IC, STATISTICS
+from mech_exo_assets.quant import decay
+from mech_exo_assets.quant.hac import mean_test, trend_test
+from mech_exo_assets.schemas import IC, LAGGED_IC, QUINTILE_RETURNS, RESIDUAL_IC, STATISTICS
 
 FIRST = dt.date(2020, 1, 1)
 
@@ -19,6 +19,35 @@ def series(factor, horizon, values, *, first=FIRST):
 
 def noise(n=300, *, seed=0, mean=0.02):
     return mean + 0.1 * np.random.default_rng(seed).standard_normal(n)
+
+
+def statistics(ic, residual_ic=None, lagged_ic=None, quintile_returns=None, *, cost_bps=5.0):
+    """With the tables that are named, and the others empty."""
+    others = (residual_ic, lagged_ic, quintile_returns)
+    tables = [
+        schema.empty() if table is None else table for schema, table in zip((RESIDUAL_IC, LAGGED_IC, QUINTILE_RETURNS), others, strict=True)
+    ]
+    return decay.statistics(ic, *tables, cost_bps=cost_bps, resamples=99, seed=0)
+
+
+def quintiles(factor, horizon, levels, *, n=60, turnover=0.3):
+    """Quintile returns about given levels."""
+    rng = np.random.default_rng(7)
+    drawn = np.array(levels) + 0.001 * rng.standard_normal((n, 5))
+    columns = {f"quintile_{k + 1}": drawn[:, k] for k in range(5)}
+    dates = [FIRST + dt.timedelta(days=k) for k in range(n)]
+    return pl.DataFrame(
+        {
+            "date": dates,
+            "factor": factor,
+            "horizon": horizon,
+            **columns,
+            "spread": drawn[:, 4] - drawn[:, 0],
+            "turnover": turnover,
+            "rank_autocorrelation": 0.9,
+        },
+        schema=QUINTILE_RETURNS.dtypes(),
+    )
 
 
 def row(table, factor, horizon):
@@ -114,3 +143,62 @@ def test_false_discoveries_among_true_nulls_are_rarer_than_the_level():
         table = statistics(pl.concat([series(f"f{k:02d}", 1, noise(250, seed=1000 * seed + k, mean=0.0)) for k in range(20)]))
         found += table["q_value"].min() <= 0.1
     assert found / 300 <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 300)
+
+
+def test_the_hit_rate_counts_a_session_at_zero_half():
+    figures = row(statistics(series("a", 1, [0.1, -0.1, 0.0, 0.2])), "a", 1)
+    assert figures["hit_rate"] == 0.625
+
+
+def test_the_trend_is_the_slope_in_a_year_with_its_own_test():
+    values = noise() + 0.0002 * np.arange(300)
+    figures, test = row(statistics(series("a", 5, values)), "a", 5), trend_test(values, horizon=5)
+    assert figures["trend"] == pytest.approx(252 * np.polyfit(np.arange(300), values, 1)[0], rel=1e-9)
+    assert (figures["trend_t"], figures["trend_p"]) == (test.t, test.p_value)
+
+
+def test_quintiles_become_means_spread_costs_and_monotonicity():
+    levels = [-0.002, -0.001, 0.002, 0.001, 0.003]
+    table = quintiles("a", 1, levels)
+    figures = row(statistics(series("a", 1, noise()), quintile_returns=table, cost_bps=10.0), "a", 1)
+    means = [table[f"quintile_{k}"].mean() for k in range(1, 6)]
+    assert [figures[f"quintile_{k}"] for k in range(1, 6)] == pytest.approx(means)
+    assert figures["spread"] == pytest.approx(means[4] - means[0])
+    assert figures["spread_t"] == pytest.approx(mean_test(table["spread"].to_numpy()).t)
+    # Three names in ten leave each of two quintiles, and as many come: four times 0.3 is traded, at 10 basis points.
+    assert figures["net_spread"] == pytest.approx(figures["spread"] - 4 * 0.3 * 0.001)
+    assert figures["monotonicity"] == pytest.approx(0.9)
+    assert figures["turnover"] == pytest.approx(0.3)
+    assert figures["rank_autocorrelation"] == pytest.approx(0.9)
+
+
+def test_residual_figures_are_those_of_their_own_series():
+    values = noise(seed=3, mean=0.05)
+    figures = row(statistics(series("a", 5, noise()), residual_ic=series("a", 5, values)), "a", 5)
+    test = mean_test(values, horizon=5)
+    assert (figures["residual_ic"], figures["residual_t"], figures["residual_p"]) == (test.mean, test.t, test.p_value)
+
+
+def test_what_other_tables_lack_is_null():
+    figures = row(statistics(series("a", 1, noise())), "a", 1)
+    names = ("half_life", "turnover", "residual_ic", "spread", "net_spread", "monotonicity", "quintile_1", "rank_autocorrelation")
+    assert [figures[name] for name in names] == [None] * len(names)
+
+
+def test_the_half_life_is_read_from_lagged_coefficients_and_the_same_at_all_horizons():
+    rng = np.random.default_rng(0)
+    dates = [FIRST + dt.timedelta(days=k) for k in range(800)]
+    lags = (0, 2, 5, 10, 20, 40)
+    lagged = pl.concat(
+        pl.DataFrame(
+            {"date": dates, "factor": "a", "lag": lag, "ic": 0.2 * 2 ** (-lag / 10) + 0.05 * rng.standard_normal(800), "n": 50},
+            schema=LAGGED_IC.dtypes(),
+        )
+        for lag in lags
+    )
+    table = statistics(pl.concat([series("a", 1, noise()), series("a", 5, noise()), series("b", 1, noise())]), lagged_ic=lagged)
+    one, other = row(table, "a", 1), row(table, "a", 5)
+    assert one["half_life"] == other["half_life"]
+    assert one["half_life"] == pytest.approx(10, rel=0.1)
+    assert one["half_life_low"] < one["half_life"] < one["half_life_high"]
+    assert row(table, "b", 1)["half_life"] is None

@@ -1,7 +1,7 @@
-"""A market whose truth is known.
+"""How a market is drawn: returns that characteristics rank, prices that have those returns; and the market of two characteristics.
 
-What belongs here: prices and features drawn from stated laws, and the truth that they were drawn with. What does not: anything
-estimated from them, and how they become a source of market data (`mech_exo_assets.sources.simulator`).
+What belongs here: the law of returns and prices, and `simulate`. What does not: many characteristics that come and go (`planted`), and
+what is wrong or late in the records (`records`).
 
 How a session's returns come about
     1. Without premia, the return of name i in sector k is  n = beta_i · m + s_k + sigma_i · e,  where the market's m, the sectors' s_k
@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -42,9 +43,9 @@ FIRST_DATE = dt.date(2005, 1, 3)
 PERSISTENCE: Mapping[str, float] = {"planted_a": 0.98, "planted_b": 0.9}
 """Autoregression of each characteristic from one session to the next: half-lives of 34 and 7 sessions."""
 
-_MARKET_MEAN, _MARKET_DEVIATION, _SECTOR_DEVIATION = 0.0003, 0.009, 0.005
+MARKET_MEAN, MARKET_DEVIATION, SECTOR_DEVIATION = 0.0003, 0.009, 0.005
 _TAIL = 5.0
-_WORST_RETURN = -0.6
+WORST_RETURN = -0.6
 _SPLIT_ABOVE, _SPLIT = 180.0, 2.0
 _REVERSE_SPLIT_BELOW, _REVERSE_SPLIT = 4.0, 0.1
 _SESSIONS_PER_QUARTER = 63
@@ -68,6 +69,10 @@ class Truth:
         Standard deviation of a name's own daily return.
     market_returns : ndarray of shape (n_sessions,)
         The market factor, as a fraction.
+    planted : mapping of str to PlantedTruth
+        By feature, in markets of `planted`.
+    details : mapping of str
+        What else was drawn: interactions, delistings, the live book. In markets of `planted`.
     """
 
     ic: Mapping[str, float]
@@ -76,6 +81,8 @@ class Truth:
     betas: Vector
     deviations: Vector
     market_returns: Vector
+    planted: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +99,17 @@ class SimulatedMarket:
         `schemas.FEATURES`: planted_a and planted_b, known on their date.
     truth : Truth
         What they were drawn with.
+    fundamentals, fills, cash : DataFrame or None
+        In markets of `planted` that have them: fundamentals in `schemas.FUNDAMENTALS`, the others as a `files:` folder has them.
     """
 
     prices: pl.DataFrame
     universe: pl.DataFrame
     features: pl.DataFrame
     truth: Truth
+    fundamentals: pl.DataFrame | None = None
+    fills: pl.DataFrame | None = None
+    cash: pl.DataFrame | None = None
 
 
 def simulate(
@@ -135,21 +147,19 @@ def simulate(
     """
     if names < 10 or sessions < 2 or seed < 0 or ic_a**2 + ic_b**2 >= 0.9:
         raise ValueError("needs names >= 10, sessions >= 2, seed >= 0 and ic_a**2 + ic_b**2 < 0.9")
-    streams = _streams(seed)
-    dates = _sessions_from(first, sessions)
+    streams = streams_of(seed)
+    dates = sessions_from(first, sessions)
     sector = np.arange(names) % len(SECTORS)
     betas = np.clip(streams["betas"].normal(1.0, 0.3, names), 0.2, 2.0)
     deviations = np.exp(streams["deviations"].normal(np.log(0.015), 0.3, names))
-    market = _MARKET_MEAN + _MARKET_DEVIATION * _fat_tailed(streams["market"], (sessions,))
+    market = MARKET_MEAN + MARKET_DEVIATION * fat_tailed(streams["market"], (sessions,))
     without_premia = market[:, None] * betas
-    without_premia += streams["sectors"].normal(0.0, _SECTOR_DEVIATION, (sessions, len(SECTORS)))[:, sector]
-    without_premia += deviations * _fat_tailed(streams["names"], (sessions, names))
-    planted = {
-        name: _autoregression(streams[name], (sessions, names), persistence=persistence) for name, persistence in PERSISTENCE.items()
-    }
-    loadings = {"planted_a": _pearson(ic_a), "planted_b": _pearson(ic_b)}
-    returns = np.maximum(_dealt_out(without_premia, planted, loadings, streams["deal"]), _WORST_RETURN)
-    symbols = _symbols(names)
+    without_premia += streams["sectors"].normal(0.0, SECTOR_DEVIATION, (sessions, len(SECTORS)))[:, sector]
+    without_premia += deviations * fat_tailed(streams["names"], (sessions, names))
+    planted = {name: autoregression(streams[name], (sessions, names), persistence=persistence) for name, persistence in PERSISTENCE.items()}
+    loadings = {"planted_a": pearson_of(ic_a), "planted_b": pearson_of(ic_b)}
+    returns = np.maximum(dealt_out(without_premia, planted, loadings, streams["deal"]), WORST_RETURN)
+    symbols = symbols_of(names)
     truth = Truth(
         ic={name: expected_ic(loading, names) for name, loading in loadings.items()},
         persistence=dict(PERSISTENCE),
@@ -158,9 +168,9 @@ def simulate(
         deviations=deviations,
         market_returns=market,
     )
-    index = _long_index(dates, symbols)
-    prices = index.with_columns(pl.Series(name, matrix.ravel()) for name, matrix in _prices(returns, streams).items())
-    return SimulatedMarket(prices, _universe(symbols, sector), _features(index, planted), truth)
+    index = long_index(dates, symbols)
+    prices = index.with_columns(pl.Series(name, matrix.ravel()) for name, matrix in prices_of(returns, streams).items())
+    return SimulatedMarket(prices, universe_of(symbols, sector), features_of(index, planted), truth)
 
 
 def expected_ic(loading: float, names: int) -> float:
@@ -182,29 +192,30 @@ def expected_ic(loading: float, names: int) -> float:
     return float(6 / (np.pi * (names + 1)) * (np.arcsin(loading) + (names - 2) * np.arcsin(loading / 2)))
 
 
-def _streams(seed: int) -> dict[str, np.random.Generator]:
+def streams_of(seed: int, *more: str) -> dict[str, np.random.Generator]:
     """A stream for each part: more sessions go on with each, and a new part, named last, changes no other."""
-    parts = ("betas", "deviations", "market", "sectors", "names", *PERSISTENCE, "deal", "shares", "open", "high", "low", "volume")
+    parts = ("betas", "deviations", "market", "sectors", "names", *PERSISTENCE, "deal", "shares", "open", "high", "low", "volume", *more)
     return dict(zip(parts, map(np.random.default_rng, np.random.SeedSequence(seed).spawn(len(parts))), strict=True))
 
 
-def _pearson(spearman: float) -> float:
+def pearson_of(spearman: float) -> float:
     """Correlation of normal variables whose rank correlation, over many names, is the given one."""
     return float(2 * np.sin(np.pi * spearman / 6))
 
 
-def _sessions_from(first: dt.date, count: int) -> Dates:
+def sessions_from(first: dt.date, count: int) -> Dates:
+    """The first so many sessions of New York from a day on."""
     # Fewer than three days in ten are no sessions; a fortnight covers the longest closure since 1950.
     last = first + dt.timedelta(days=int(count * 1.6) + 14)
     return calendar.sessions(first, last)[:count]
 
 
-def _fat_tailed(stream: np.random.Generator, shape: tuple[int, ...]) -> Matrix:
+def fat_tailed(stream: np.random.Generator, shape: tuple[int, ...]) -> Matrix:
     """Student's t, scaled to unit variance."""
     return stream.standard_t(_TAIL, shape) * np.sqrt((_TAIL - 2) / _TAIL)
 
 
-def _autoregression(stream: np.random.Generator, shape: tuple[int, int], *, persistence: float) -> Matrix:
+def autoregression(stream: np.random.Generator, shape: tuple[int, int], *, persistence: float) -> Matrix:
     """Stationary Gaussian AR(1) series with unit variance, one in each column."""
     series = stream.standard_normal(shape)
     series[1:] *= np.sqrt(1 - persistence**2)
@@ -213,22 +224,28 @@ def _autoregression(stream: np.random.Generator, shape: tuple[int, int], *, pers
     return series
 
 
-def _dealt_out(returns: Matrix, planted: Mapping[str, Matrix], loadings: Mapping[str, float], stream: np.random.Generator) -> Matrix:
-    """Each session's returns in the order of a mix of what was known the session before and of the returns themselves."""
+def dealt_out(
+    returns: Matrix, planted: Mapping[str, Matrix], loadings: Mapping[str, float | Vector], stream: np.random.Generator
+) -> Matrix:
+    """Each session's returns in the order of a mix of what was known the session before and of the returns themselves.
+
+    A loading is one number, or one for each session but the last: that of the score's session.
+    """
+    rows = {name: np.asarray(rho, dtype=np.float64).reshape(-1, 1) for name, rho in loadings.items()}
     order = np.argsort(returns[1:], axis=1)
     mix = np.empty_like(returns[1:])
     # Sorted draws, and not the expected normal scores: on a regular grid, small shifts would seldom change a rank, and a fifth of the
     # correlation would be lost.
     normal = np.sort(stream.standard_normal(mix.shape), axis=1)
-    np.put_along_axis(mix, order, normal * np.sqrt(1 - sum(rho**2 for rho in loadings.values())), axis=1)
-    for name, rho in loadings.items():
+    np.put_along_axis(mix, order, normal * np.sqrt(1 - sum(rho**2 for rho in rows.values())), axis=1)
+    for name, rho in rows.items():
         mix += rho * planted[name][:-1]
     dealt = returns.copy()
     np.put_along_axis(dealt[1:], np.argsort(mix, axis=1), np.take_along_axis(returns[1:], order, axis=1), axis=1)
     return dealt
 
 
-def _prices(returns: Matrix, streams: Mapping[str, np.random.Generator]) -> dict[str, Matrix]:
+def prices_of(returns: Matrix, streams: Mapping[str, np.random.Generator]) -> dict[str, Matrix]:
     """Traded prices, volume, dividends and splits whose total return is `returns`; the first session's return is not used."""
     sessions, names = returns.shape
     stream = streams["shares"]
@@ -261,12 +278,14 @@ def _prices(returns: Matrix, streams: Mapping[str, np.random.Generator]) -> dict
     }
 
 
-def _symbols(names: int) -> list[str]:
+def symbols_of(names: int) -> list[str]:
+    """Symbols SIM000, SIM001, … that sort as they are numbered."""
     width = max(3, len(str(names - 1)))
     return [f"SIM{number:0{width}d}" for number in range(names)]
 
 
-def _long_index(dates: Dates, symbols: list[str]) -> pl.DataFrame:
+def long_index(dates: Dates, symbols: list[str]) -> pl.DataFrame:
+    """Every session and symbol, in the order of a flattened matrix."""
     names = pl.Series("symbol", symbols, dtype=pl.String)
     return pl.DataFrame(
         [
@@ -276,7 +295,8 @@ def _long_index(dates: Dates, symbols: list[str]) -> pl.DataFrame:
     )
 
 
-def _universe(symbols: list[str], sector: np.ndarray) -> pl.DataFrame:
+def universe_of(symbols: list[str], sector: np.ndarray) -> pl.DataFrame:
+    """`schemas.UNIVERSE` of the symbols, given the number of each one's sector."""
     return pl.DataFrame(
         {
             "symbol": symbols,
@@ -289,7 +309,8 @@ def _universe(symbols: list[str], sector: np.ndarray) -> pl.DataFrame:
     )
 
 
-def _features(index: pl.DataFrame, planted: Mapping[str, Matrix]) -> pl.DataFrame:
+def features_of(index: pl.DataFrame, planted: Mapping[str, Matrix]) -> pl.DataFrame:
+    """`schemas.FEATURES` of the characteristics, known on their date."""
     return pl.concat(
         index.select("date", "symbol", pl.lit(name).alias("feature"), pl.Series("value", matrix.ravel()), pl.col("date").alias("known_at"))
         for name, matrix in sorted(planted.items())
