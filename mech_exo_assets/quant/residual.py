@@ -126,6 +126,8 @@ def without_other_factors(residuals: Matrix, scores: Mapping[str, Matrix], betas
         NaN throughout a session in which there are not twice as many names as factors, or in which factors are linearly dependent.
     """
     names = list(scores)
+    if not names:
+        return {}
     out = {name: np.full(residuals.shape, np.nan) for name in names}
     cleaned = [residual_returns(np.where(np.isnan(residuals), np.nan, np.nan_to_num(scores[name])), betas, groups) for name in names]
     for t in range(len(residuals)):

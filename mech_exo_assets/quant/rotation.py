@@ -88,9 +88,9 @@ def evidence_of(ic: float, t: float, *, prior_ic: float) -> float:
     """
     if ic <= 0 or t <= 0:
         return 0.0
-    error = ic / t
-    shrinkage = prior_ic**2 / (prior_ic**2 + error**2)
-    log_bayes_factor = 0.5 * math.log1p(-shrinkage) + 0.5 * t * t * shrinkage
+    ratio = (prior_ic * t / ic) ** 2  # tau²/s²
+    shrinkage = ratio / (1 + ratio)
+    log_bayes_factor = -0.5 * math.log1p(ratio) + 0.5 * t * t * shrinkage
     return shrinkage / (1 + math.exp(-min(log_bayes_factor, 700.0)))
 
 

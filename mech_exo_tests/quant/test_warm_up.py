@@ -1,7 +1,11 @@
+import re
+import runpy
+
 import pytest
 from numba.core.dispatcher import Dispatcher
 
 from mech_exo_assets.quant import contributions, quintiles, residual
+from mech_exo_assets.quant import warm_up as module
 from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.detection import normal_scores
 from mech_exo_assets.quant.portfolio import constraints, volatility
@@ -34,3 +38,8 @@ def _warm() -> None:
 def test_after_warming_up_the_kernels_are_compiled(compiled: Dispatcher):
     assert isinstance(compiled, Dispatcher)
     assert compiled.signatures
+
+
+def test_as_a_program_it_says_in_one_line_how_long_it_took(capsys: pytest.CaptureFixture[str]):
+    runpy.run_path(module.__file__, run_name="__main__")
+    assert re.fullmatch(r"Numerical kernels are compiled \(\d+ s\)\.\n", capsys.readouterr().out)

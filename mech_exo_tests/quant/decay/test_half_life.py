@@ -73,6 +73,12 @@ def test_too_few_lags_or_sessions_have_none():
     assert half_life((0, 10, 20), np.arange(59), values[:59], resamples=99, seed=0) is None
 
 
+def test_a_lag_whose_coefficient_never_moves_has_no_weight_and_so_no_half_life():
+    values = 0.1 * np.array([1.0, 0.5, 0.25]) + 0.001 * np.random.default_rng(0).standard_normal((600, 3))
+    values[:, 1] = 0.0
+    assert half_life((0, 10, 20), np.arange(600), values, resamples=99, seed=0) is None
+
+
 @pytest.mark.parametrize("planted", [250, 500, 1000])
 def test_a_dying_factor_halves_in_its_planted_time(planted: int):
     """The interval's coverage is within three binomial standard errors of 95 %, or above."""

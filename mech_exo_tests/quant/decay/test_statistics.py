@@ -172,6 +172,24 @@ def test_quintiles_become_means_spread_costs_and_monotonicity():
     assert figures["rank_autocorrelation"] == pytest.approx(0.9)
 
 
+def test_quintiles_that_are_empty_or_all_the_same_have_no_monotonicity_and_the_other_figures():
+    table = quintiles("a", 1, [-0.002, -0.001, 0.0, 0.001, 0.002])
+    empty = table.with_columns(quintile_3=pl.lit(None, dtype=pl.Float64))
+    same = table.with_columns([pl.lit(0.001).alias(f"quintile_{k}") for k in range(1, 6)])
+    for changed, middle in ((empty, None), (same, 0.001)):
+        figures = row(statistics(series("a", 1, noise()), quintile_returns=changed), "a", 1)
+        assert figures["monotonicity"] is None
+        assert figures["quintile_3"] == (None if middle is None else pytest.approx(middle))
+        assert figures["spread_t"] == mean_test(table["spread"].to_numpy()).t
+
+
+def test_quintiles_without_turnover_have_no_net_spread():
+    table = quintiles("a", 1, [-0.002, -0.001, 0.0, 0.001, 0.002]).with_columns(turnover=pl.lit(None, dtype=pl.Float64))
+    figures = row(statistics(series("a", 1, noise()), quintile_returns=table), "a", 1)
+    assert figures["net_spread"] is None
+    assert figures["spread"] == pytest.approx(table["spread"].mean())
+
+
 def test_residual_figures_are_those_of_their_own_series():
     values = noise(seed=3, mean=0.05)
     figures = row(statistics(series("a", 5, noise()), residual_ic=series("a", 5, values)), "a", 5)
