@@ -21,7 +21,7 @@ from rich.table import Table
 
 from mech_exo_tests.benchmarks.measurement import Measurement
 
-MODULES = ("factors", "ic", "backtest", "performance")
+MODULES = ("factors", "ic", "decay", "backtest", "performance")
 SIZES = {"S": (1260, 500), "M": (2520, 3000)}
 
 
@@ -46,9 +46,12 @@ def render(measurements: list[Measurement]) -> Table:
     for column in table.columns[2:7]:
         column.justify = "right"
     for m in measurements:
-        met = "[green]yes[/]" if m.ratio >= m.target else "[red]no[/]"
-        times = f"{m.ours_seconds:.3g} s", m.peer, f"{m.peer_seconds:.3g} s"
-        table.add_row(m.work, m.size, *times, f"{m.ratio:.1f} x", f"{m.target:g} x", met)
+        met = {True: "[green]yes[/]", False: "[red]no[/]", None: "-"}[m.met]
+        figures = [
+            "-" if value is None else form.format(value)
+            for form, value in (("{:.3g} s", m.peer_seconds), ("{:.1f} x", m.ratio), ("{:g} x", m.target))
+        ]
+        table.add_row(m.work, m.size, f"{m.ours_seconds:.3g} s", m.peer or "-", *figures, met)
     return table
 
 
@@ -76,7 +79,7 @@ def main(given: list[str]) -> None:
     console.print(render(measurements))
     console.print(f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, Python {facts['python']}")
     if chosen.json:
-        rows = [{**asdict(m), "ratio": m.ratio, "met": m.ratio >= m.target} for m in measurements]
+        rows = [{**asdict(m), "ratio": m.ratio, "met": m.met} for m in measurements]
         chosen.json.write_text(json.dumps({"machine": facts, "measurements": rows}, indent=2) + "\n")
 
 

@@ -21,7 +21,7 @@ LARGE = 1_000_000
 """Observations from which on one factor of alphalens is measured instead of two: it takes most of a minute."""
 
 
-def market(n_sessions: int, n_symbols: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def market(n_sessions: int, n_symbols: int, *, n_factors: int = N_FACTORS) -> tuple[np.ndarray, list[np.ndarray]]:
     """Prices and scores with 2 % missing, each on its own, so that no two sets of known names are the same."""
     rng = np.random.default_rng(0)
 
@@ -31,7 +31,7 @@ def market(n_sessions: int, n_symbols: int) -> tuple[np.ndarray, list[np.ndarray
 
     shape = (n_sessions, n_symbols)
     prices = gapped(np.exp(np.cumsum(0.01 * rng.standard_t(4, size=shape), axis=0)))
-    return prices, [gapped(rng.standard_normal(shape)) for _ in range(N_FACTORS)]
+    return prices, [gapped(rng.standard_normal(shape)) for _ in range(n_factors)]
 
 
 def ours(prices: np.ndarray, scores: list[np.ndarray]) -> None:
@@ -50,7 +50,7 @@ def alphalens(prices: np.ndarray, scores: list[np.ndarray]) -> tuple[str, float]
 
 
 def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement]:
-    """The targets are set for IC, quantiles and turnover together; quantiles and turnover are not here yet, on either side."""
+    """IC alone; the targets are set for IC, quantiles and turnover together, which `decay` measures."""
     large = n_sessions * n_symbols >= LARGE
     n_measured = 1 if large else 2
     scale = N_FACTORS // n_measured

@@ -18,25 +18,32 @@ class Measurement:
         What was done, e.g. "20 rolling factors".
     size : str
         "1260 x 500" and the like.
-    peer : str
-        Whose time is in `peer_seconds`, with its version.
-    ours_seconds, peer_seconds : float
-        Medians over the rounds.
-    target : float
+    peer : str or None
+        Whose time is in `peer_seconds`, with its version; None where nobody does this work.
+    ours_seconds : float
+        Median over the rounds.
+    peer_seconds : float or None
+        Median over the rounds.
+    target : float or None
         The ratio that we want at least.
     """
 
     work: str
     size: str
-    peer: str
+    peer: str | None
     ours_seconds: float
-    peer_seconds: float
-    target: float
+    peer_seconds: float | None = None
+    target: float | None = None
 
     @property
-    def ratio(self) -> float:
-        """How many times faster than the peer."""
-        return self.peer_seconds / self.ours_seconds
+    def ratio(self) -> float | None:
+        """How many times faster than the peer; None without one."""
+        return None if self.peer_seconds is None else self.peer_seconds / self.ours_seconds
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is; None without one."""
+        return None if self.ratio is None or self.target is None else self.ratio >= self.target
 
 
 def median_seconds(work: Callable[[], object], *, rounds: int) -> float:
