@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json as json_module
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from mech_exo_assets.cli.options import Json
 from mech_exo_assets.errors import InputError
@@ -55,12 +57,13 @@ def simulate(
     from dataclasses import replace
 
     from mech_exo_assets.quant import simulator
-    from mech_exo_assets.sources.market_folder import write_market
+    from mech_exo_assets.sources.market_folder import refuse_taken, write_market
 
     if 2 * interactions > factors:
         raise InputError(
             f"--interactions is {interactions}, and {factors} factors make {factors // 2} pairs. Give fewer, or more --factors."
         )
+    refuse_taken(out, replace=force)
     started = time.perf_counter()
     try:
         planted = [
@@ -88,6 +91,9 @@ def simulate(
         )
     except ValueError as error:
         raise InputError(f"simulate: {error}. Correct the option and run again; nothing was written.") from error
+    last = market.prices["date"][-1]
+    if last > dt.datetime.now(dt.UTC).date():
+        raise InputError(f"--sessions is {sessions}; they end on {last}, which is in the future. Give fewer; nothing was written.")
     truth: dict[str, Any] = simulator.truth_as_json(market) | {"seed": seed}
     rows = write_market(market, truth, out, form=form, replace=force)
     seconds = time.perf_counter() - started
@@ -95,9 +101,11 @@ def simulate(
         sys.stdout.write(json_module.dumps({"out": str(out), "rows": rows, "seconds": round(seconds, 3), "truth": truth}, indent=1) + "\n")
         return
     console = Console()
+    # A folder's name may look like markup.
+    shown = escape(str(out))
     console.print(f"{names} names, {sessions} sessions, {factors} factors in {seconds:.1f} s:", highlight=False, soft_wrap=True)
     for name, count in rows.items():
-        console.print(f"  {out}/{name}.{form}   {count:,} rows", highlight=False, soft_wrap=True)
+        console.print(f"  {shown}/{name}.{form}   {count:,} rows", highlight=False, soft_wrap=True)
     for name, each in truth["factors"].items():
         if each["dies_on"] or each["fades_from"]:
             console.print(
@@ -106,7 +114,7 @@ def simulate(
                 soft_wrap=True,
             )
     console.print(
-        f"The truth: {out}/truth.json   Use it: [bold]mech-exo run --source files:{out} --home {out}_home[/]",
+        f"The truth: {shown}/truth.json   Use it: [bold]mech-exo run --source files:{shown} --home {shown}_home[/]",
         highlight=False,
         soft_wrap=True,
     )

@@ -28,7 +28,7 @@ def write_market(
     Parameters
     ----------
     folder : Path
-        Must not exist, or be empty, unless `replace`; then what is in it goes.
+        Must not exist, or be empty, unless `replace`; then the market in it goes, and nothing else is ever deleted.
     form : {"parquet", "csv"}
 
     Returns
@@ -39,10 +39,11 @@ def write_market(
     Raises
     ------
     InputError
-        If the folder holds something and `replace` is not given, or it cannot be written.
+        If the folder is `refuse_taken`, or it cannot be written; then it is as it was.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not replace:
-        raise InputError(f"{folder}: is not empty. Give another folder with --out, or --force to replace it; nothing was written.")
+    refuse_taken(folder, replace=replace)
+    # A link stays one: what it leads to is replaced.
+    folder = folder.resolve()
     tables = _tables(market)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,12 +57,47 @@ def write_market(
             table.write_parquet(path) if form == "parquet" else table.write_csv(path)
         (made / TRUTH).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
         made.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-        made.rename(folder)
+        _swap(made, folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}). Give another folder with --out.") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return {name: table.height for name, table in tables.items()}
+
+
+def refuse_taken(folder: Path, *, replace: bool) -> None:
+    """Refuse a folder that cannot be written to.
+
+    Raises
+    ------
+    InputError
+        If it is a file; if it holds something and `replace` is not given; if what it holds is no market of ours.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is a file. Give another folder with --out; nothing was written.")
+    if not any(folder.iterdir()):
+        return
+    if not replace:
+        raise InputError(f"{folder}: is not empty. Give another folder with --out, or --force to replace it; nothing was written.")
+    if not (folder / TRUTH).is_file():
+        raise InputError(f"{folder}: holds no {TRUTH}, so it is no simulated market. Give another folder with --out; nothing was written.")
+
+
+def _swap(made: Path, folder: Path) -> None:
+    """Put the new folder in the old one's place; the old one goes only after the new one is there."""
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = made.with_name(f"{made.name}.old")
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _tables(market: SimulatedMarket) -> dict[str, pl.DataFrame]:

@@ -113,6 +113,8 @@ class SimulatorSource:
                 (not source.factors and getattr(source, key) != 0, f"{key} is given without factors; give factors too")
                 for key in ("styles", "clustering", "delistings", "gaps")
             ),
+            ("ic" in values and not source.factors, "ic is given without factors; give factors too, or ic_a and ic_b"),
+            *((key in values and source.factors > 0, f"{key} is given with factors; give ic") for key in sorted(_TWO)),
         ):
             if wrong:
                 _refuse(message)

@@ -259,3 +259,16 @@ def test_valid_prices_survive_any_way_of_writing_them(
     else:
         write(frame, folder / f"prices.{data.draw(kinds)}")
     assert_frame_equal(_load(folder).prices, frame.sort("date", "symbol"), check_exact=True)
+
+
+def test_feature_names_are_found_without_reading_data_and_never_raise(tmp_path: Path) -> None:
+    source = open_source(f"files:{tmp_path / 'market'}")
+    assert source.feature_names() == (), "there is no folder"
+    write(prices(), tmp_path / "market" / "prices.csv")
+    assert source.feature_names() == ()
+    for name in ("mood.csv", "buzz.parquet"):
+        (tmp_path / "market" / "features").mkdir(exist_ok=True)
+        (tmp_path / "market" / "features" / name).write_text("neither one nor the other")
+    assert source.feature_names() == ("buzz", "mood")
+    (tmp_path / "market" / "features" / "My Mood.csv").write_text("x")
+    assert source.feature_names() == (), "`load` says what is wrong"

@@ -286,6 +286,10 @@ CASES: dict[str, tuple[Arrange, list[str]]] = {
         _with_prices("features/My Mood.csv", _dated()),
         ["features/My Mood.csv: 'My Mood' cannot be the name of a factor", "Rename the file"],
     ),
+    "name of a table of the decay monitor": (
+        _with_prices("features/status.csv", _dated()),
+        ["features/status.csv: 'status' is the name of a table of the decay monitor, beside which its page stands", "Rename the file"],
+    ),
     "bad row in a part of a feature": (
         _with_prices("features/mood/2020.csv", with_cell(_dated(), 3, "value", "x")),
         ["features/mood/2020.csv, row 5: value is 'x'"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -186,6 +186,7 @@ def simulate_planted(
     """
     risks, defects = risks or Risks(), defects or Defects()
     _check(planted, interactions, names, sessions, seed)
+    _check_world(risks, defects)
     own = [f"signal {each.name}" for each in planted]
     streams = law.streams_of(seed, "styles", "clustering", "delistings", "gaps", "late", "fundamentals", "live", *own)
     dates = law.sessions_from(first, sessions)
@@ -228,7 +229,7 @@ def simulate_planted(
         ),
     )
     market = recorded(market, defects, streams, dates)
-    return live_book(market, signals[planted[0].name], streams["live"], dates) if defects.fills and planted else market
+    return live_book(market, signals[planted[0].name], defects, streams["live"], dates) if defects.fills and planted else market
 
 
 def truth_as_json(market: SimulatedMarket) -> dict[str, Any]:
@@ -273,11 +274,34 @@ def _check(planted: Sequence[Planted], interactions: Sequence[Interaction], name
     for each in planted:
         if not 0 <= each.persistence < 1 or each.horizon < 1 or each.length < 1 or each.at < 0:
             raise ValueError(f"{each.name}: needs persistence from 0 to below 1, horizon and length >= 1, at >= 0")
+        if each.profile not in get_args(Profile):
+            raise ValueError(f"{each.name}: profile is '{each.profile}'; it must be one of {', '.join(get_args(Profile))}")
     if missing := {name for each in interactions for name in (each.first, each.second)} - set(known):
         raise ValueError(f"interaction: no planted factor {min(missing)}")
+    if len({frozenset((each.first, each.second)) for each in interactions if each.first != each.second}) < len(interactions):
+        raise ValueError("interaction: needs two different factors, and each pair once")
     total = sum(each.ic_of_next_session**2 for each in planted) + sum(each.ic**2 for each in interactions)
     if not total < _MOST:
         raise ValueError(f"the squares of all ICs with the next session sum to {total:.2f}; they must stay below {_MOST}")
+
+
+def _check_world(risks: Risks, defects: Defects) -> None:
+    from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
+
+    for name, value, most in (
+        ("styles", risks.styles, np.inf),
+        ("style_deviation", risks.style_deviation, np.inf),
+        ("clustering", risks.clustering, np.inf),
+        ("delistings_per_year", defects.delistings_per_year, np.inf),
+        ("late_listings", defects.late_listings, 1),
+        ("gaps_per_year", defects.gaps_per_year, SESSIONS_PER_YEAR),
+        ("feature_delay", defects.feature_delay, np.inf),
+        ("half_spread_bps", defects.half_spread_bps, 10_000),
+        ("broken_half_spread_bps", defects.broken_half_spread_bps, 10_000),
+    ):
+        # Written so that NaN is wrong too.
+        if not 0 <= value <= most:
+            raise ValueError(f"{name} is {value}; it must be {'at least 0' if most == np.inf else f'from 0 to {most:g}'}")
 
 
 def _volatility(stream: np.random.Generator, sessions: int, clustering: float) -> Vector:

@@ -90,13 +90,12 @@ def recorded(market: SimulatedMarket, defects: Defects, streams: Mapping[str, np
     )
 
 
-def live_book(market: SimulatedMarket, signal: Matrix, stream: np.random.Generator, dates: Dates) -> SimulatedMarket:
+def live_book(market: SimulatedMarket, signal: Matrix, defects: Defects, stream: np.random.Generator, dates: Dates) -> SimulatedMarket:
     """The market with the fills of a book that is long the best tenth of names by a signal, and short the worst, and trades each week.
 
     It begins at half of the sessions with a deposit, trades one session after the signal at the close, worse by the half spread, and pays
     a fee for each share. At three quarters of them it breaks: from then on names are chosen by chance, at a wider spread.
     """
-    settings = Defects()
     symbols = np.array(market.truth.symbols, dtype=np.str_)
     closes = Panel.from_frame(market.prices, ["close"], sessions=dates, symbols=symbols)["close"]
     sessions, names = closes.shape
@@ -112,7 +111,7 @@ def live_book(market: SimulatedMarket, signal: Matrix, stream: np.random.Generat
         wanted = np.where(np.isnan(closes[t + 1]), held, 0.0)
         for chosen, sign in ((order[-side:], 1.0), (order[:side], -1.0)):
             wanted[chosen] = sign * np.floor(_CAPITAL / 2 / side / closes[t + 1, chosen])
-        bps = settings.half_spread_bps if t < breaks else settings.broken_half_spread_bps
+        bps = defects.half_spread_bps if t < breaks else defects.broken_half_spread_bps
         for i in np.flatnonzero(wanted != held):
             quantity = wanted[i] - held[i]
             price = closes[t + 1, i] * (1 + np.sign(quantity) * bps / 10_000)
@@ -128,8 +127,8 @@ def live_book(market: SimulatedMarket, signal: Matrix, stream: np.random.Generat
             "begins": str(dates[begins]),
             "breaks": str(dates[breaks]),
             "breaks_at": breaks,
-            "half_spread_bps": settings.half_spread_bps,
-            "half_spread_bps_after_break": settings.broken_half_spread_bps,
+            "half_spread_bps": defects.half_spread_bps,
+            "half_spread_bps_after_break": defects.broken_half_spread_bps,
             "fee_per_share": _FEE,
             "signal": next(iter(market.truth.planted)),
         }

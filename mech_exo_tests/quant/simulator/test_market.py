@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from scipy.stats import rankdata
 
 from mech_exo_assets.quant import calendar, quality, simulator
 from mech_exo_assets.quant.simulator import SimulatedMarket
+from mech_exo_tests.quant.simulator.measured import ic_of, matrix_of, returns_of, signal_of
 
 NAMES, SESSIONS = 200, 1500
 
@@ -22,24 +22,10 @@ def market() -> SimulatedMarket:
     return simulator.simulate(names=NAMES, sessions=SESSIONS, seed=11)
 
 
-def _matrix(frame: pl.DataFrame, column: str, names: int = NAMES) -> np.ndarray:
-    return frame[column].to_numpy().reshape(-1, names)
-
-
-def _rank_correlations(market: SimulatedMarket, feature: str, *, lag: int = 1, names: int = NAMES) -> np.ndarray:
-    """Spearman's, between the feature and the return `lag` sessions later, session by session."""
-    adjusted = _matrix(market.prices, "adjusted_close", names)
-    returns = (adjusted[1:] / adjusted[:-1] - 1)[lag - 1 :]
-    values = _matrix(market.features.filter(pl.col("feature") == feature), "value", names)[:-lag]
-    x, y = rankdata(values, axis=1), rankdata(returns, axis=1)
-    middle = (names + 1) / 2
-    return 12 * ((x - middle) * (y - middle)).sum(axis=1) / (names * (names**2 - 1))
-
-
 @pytest.mark.parametrize("feature", ["planted_a", "planted_b"])
 def test_the_planted_ic_is_found_back(market: SimulatedMarket, feature: str) -> None:
     # Each session's Spearman correlation has variance 1 / (n - 1) to first order, and sessions are independent.
-    ic = _rank_correlations(market, feature)
+    ic = ic_of(market, feature)
     standard_error = 1 / np.sqrt((NAMES - 1) * len(ic))
     assert abs(ic.mean() - market.truth.ic[feature]) < 3 * standard_error
     assert market.truth.ic[feature] > 6 * standard_error, "the claim would be empty"
@@ -47,7 +33,7 @@ def test_the_planted_ic_is_found_back(market: SimulatedMarket, feature: str) -> 
 
 def test_the_planted_ic_fades_with_the_characteristics_persistence(market: SimulatedMarket) -> None:
     for feature, lag in (("planted_a", 20), ("planted_b", 5)):
-        ic = _rank_correlations(market, feature, lag=lag)
+        ic = ic_of(market, feature, lag=lag)
         expected = market.truth.ic[feature] * market.truth.persistence[feature] ** (lag - 1)
         assert abs(ic.mean() - expected) < 3 / np.sqrt((NAMES - 1) * len(ic))
 
@@ -56,13 +42,13 @@ def test_without_premia_there_is_no_ic() -> None:
     null = simulator.simulate(names=50, sessions=1000, seed=3, ic_a=0.0, ic_b=0.0)
     assert null.truth.ic == {"planted_a": 0.0, "planted_b": 0.0}
     for feature in null.truth.ic:
-        ic = _rank_correlations(null, feature, names=50)
+        ic = ic_of(null, feature)
         assert abs(ic.mean()) < 3 / np.sqrt(49 * len(ic))
 
 
 def test_a_negative_ic_is_negative() -> None:
     turned = simulator.simulate(names=50, sessions=500, seed=3, ic_a=-0.3, ic_b=0.0)
-    ic = _rank_correlations(turned, "planted_a", names=50)
+    ic = ic_of(turned, "planted_a")
     assert abs(ic.mean() - turned.truth.ic["planted_a"]) < 3 / np.sqrt(49 * len(ic))
 
 
@@ -71,7 +57,7 @@ def test_the_planted_ic_is_unbiased_over_many_markets() -> None:
     errors = []
     for seed in range(200):
         drawn = simulator.simulate(names=30, sessions=250, seed=seed, ic_a=0.1, ic_b=0.05)
-        errors.append([_rank_correlations(drawn, name, names=30).mean() - drawn.truth.ic[name] for name in drawn.truth.ic])
+        errors.append([ic_of(drawn, name).mean() - drawn.truth.ic[name] for name in drawn.truth.ic])
     # The variance of each mean is 1 / (29 · 249); over 200 markets the bias is known to a 200th of it.
     assert np.all(np.abs(np.mean(errors, axis=0)) < 3 / np.sqrt(29 * 249 * 200))
 
@@ -84,7 +70,7 @@ def test_the_expected_ic_tends_to_that_of_the_normal_distribution() -> None:
 
 def test_the_characteristics_have_unit_variance_and_their_persistence(market: SimulatedMarket) -> None:
     for feature, persistence in market.truth.persistence.items():
-        values = _matrix(market.features.filter(pl.col("feature") == feature), "value")
+        values = signal_of(market, feature)
         lagged = np.mean(values[1:] * values[:-1])
         # The mean square of an AR(1) series over T sessions has variance of about 2 / T · (1 + p²) / (1 - p²), for each of n names.
         error = np.sqrt(2 / values.size * (1 + persistence**2) / (1 - persistence**2))
@@ -94,8 +80,7 @@ def test_the_characteristics_have_unit_variance_and_their_persistence(market: Si
 
 
 def test_returns_follow_the_market_by_beta(market: SimulatedMarket) -> None:
-    adjusted = _matrix(market.prices, "adjusted_close")
-    returns = adjusted[1:] / adjusted[:-1] - 1
+    returns = returns_of(market)
     factor = market.truth.market_returns[1:]
     estimated = (returns * (factor - factor.mean())[:, None]).sum(axis=0) / ((factor - factor.mean()) ** 2).sum()
     assert np.corrcoef(estimated, market.truth.betas)[0, 1] > 0.95
@@ -103,7 +88,7 @@ def test_returns_follow_the_market_by_beta(market: SimulatedMarket) -> None:
 
 def test_total_return_of_traded_prices_is_that_of_adjusted_prices(market: SimulatedMarket) -> None:
     close, adjusted, dividend, split = (
-        _matrix(market.prices, name) for name in ("close", "adjusted_close", "dividend_amount", "split_coefficient")
+        matrix_of(market, market.prices, name) for name in ("close", "adjusted_close", "dividend_amount", "split_coefficient")
     )
     traded = (close[1:] + dividend[1:]) * split[1:] / close[:-1]
     np.testing.assert_allclose(traded, adjusted[1:] / adjusted[:-1], rtol=1e-12)
