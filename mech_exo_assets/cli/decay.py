@@ -18,7 +18,7 @@ from rich.table import Table
 
 from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
-from mech_exo_assets.reports.factor_page import headline, horizon_table
+from mech_exo_assets.reports.factor_page import headline
 from mech_exo_assets.schemas import ALARMS, MONITOR, ROTATION, STATISTICS, STATUS, STATUS_HISTORY
 from mech_exo_assets.settings import load_strategy
 from mech_exo_assets.storage.lake import Lake
@@ -37,6 +37,24 @@ _TABLES = (STATUS, STATISTICS, MONITOR, ALARMS, STATUS_HISTORY, ROTATION)
 _BARS = "▁▂▃▄▅▆▇█"
 _POINTS = 16
 _WIDTH_OFF_A_TERMINAL = 160
+_COLUMNS = ("factor", "status", "since", "IC", "t", "q", "half-life", "before", "after", "delay", "weight", "IC over time")
+_OF_WORDS = ("factor", "status", "since", "IC over time")
+_LEFT_OUT_FIRST = ("q", "half-life", "delay", "weight", "before", "IC over time", "after", "t")
+"""On a terminal that is too narrow for all of them; half a number is worse than none."""
+_FIGURES = (
+    ("mean_ic", "mean IC", "+.4f"),
+    ("t_hac", "t", "+.1f"),
+    ("q_value", "q", ".3f"),
+    ("residual_ic", "residual IC", "+.4f"),
+    ("residual_t", "residual t", "+.1f"),
+    ("hit_rate", "hit rate", ".1%"),
+    ("spread", "spread", "+.2%"),
+    ("net_spread", "spread after costs", "+.2%"),
+    ("turnover", "turnover", ".1%"),
+    ("monotonicity", "monotonicity", "+.1f"),
+    ("trend", "trend of the IC a year", "+.4f"),
+    ("trend_t", "trend t", "+.1f"),
+)
 
 
 def decay(
@@ -115,49 +133,55 @@ def _sparkline(values: list[float]) -> str:
 
 
 def _print_health(report: dict[str, Any], console: Console) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (
-        ("factor", "left"),
-        ("status", "left"),
-        ("since", "left"),
-        ("IC", "right"),
-        ("t", "right"),
-        ("q", "right"),
-        ("half-life", "right"),
-        ("IC before", "right"),
-        ("after", "right"),
-        ("delay", "right"),
-        ("weight", "right"),
-        ("IC over time", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
-    for row in report["factors"]:
-        style = _STYLE[row["status"]]
-        table.add_row(
-            row["factor"],
-            f"[{style}]{row['status']}[/]",
-            str(row["since"]),
-            _number(row["residual_ic"], "+.4f"),
-            _number(row["residual_t"], "+.1f"),
-            _number(row["q_value"], ".3f"),
-            _number(row["half_life"], ".0f"),
-            _number(row["ic_before"] if row["ic_after"] is not None else None, "+.4f"),
-            _number(row["ic_after"], "+.4f"),
-            _number(row["expected_delay"], ".0f"),
-            "-" if row["multiplier"] is None else f"× {row['multiplier']:.2f}",
-            _sparkline(row["ic_by_period"]),
-        )
+    lines = [_cells(row) for row in report["factors"]]
+    left_out = []
+    while (table := _table(lines, left_out)).__rich_measure__(console, console.options.update(max_width=10_000)).maximum > console.width:
+        if len(left_out) == len(_LEFT_OUT_FIRST):
+            break
+        left_out.append(_LEFT_OUT_FIRST[len(left_out)])
     console.print(table)
     counts = ", ".join(f"{count} {status}" for status, count in report["counts"].items() if count)
     budget = report["false_alarms_per_year"]
     console.print(
         f"\n{counts}; as known on {report['last_date']}. IC and t are those on residual returns over {report['horizon']} "
-        f"session{'s' * (report['horizon'] != 1)}, q that on plain returns. Half-life and delay are in sessions; delay is the mean time "
-        f"from a loss of the whole IC to its alarm. False alarms expected of all factors together: {budget:g} a year. Bars: the lowest is "
-        "an IC of zero or less.",
+        f"session{'s' * (report['horizon'] != 1)}, q that on plain returns; before and after are the ICs around the last change that an "
+        "alarm told of. Half-life and delay are in sessions; delay is the mean time from a loss of the whole IC to its alarm. Weight is "
+        f"what the factor's weight should be multiplied by. False alarms expected of all factors together: {budget:g} a year. Bars: the "
+        "lowest is an IC of zero or less. '-': none, or not identified.",
         highlight=False,
     )
+    if left_out:
+        console.print(f"Left out at this width: {', '.join(left_out)}. A wider terminal or --json has them.", highlight=False)
     console.print("One factor: [bold]mech-exo decay --factor NAME[/]   Rules: docs/decay.md", highlight=False)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """What the table shows of one factor, by column."""
+    style = _STYLE[row["status"]]
+    return {
+        "factor": row["factor"],
+        "status": f"[{style}]{row['status']}[/]",
+        "since": str(row["since"]),
+        "IC": _number(row["residual_ic"], "+.4f"),
+        "t": _number(row["residual_t"], "+.1f"),
+        "q": _number(row["q_value"], ".3f"),
+        "half-life": _number(row["half_life"], ".0f"),
+        "before": _number(row["ic_before"] if row["ic_after"] is not None else None, "+.4f"),
+        "after": _number(row["ic_after"], "+.4f"),
+        "delay": _number(row["expected_delay"], ".0f"),
+        "weight": "-" if row["multiplier"] is None else f"× {row['multiplier']:.2f}",
+        "IC over time": _sparkline(row["ic_by_period"]),
+    }
+
+
+def _table(lines: list[dict[str, str]], left_out: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    shown = [name for name in _COLUMNS if name not in left_out]
+    for name in shown:
+        table.add_column(name, justify="left" if name in _OF_WORDS else "right", no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        table.add_row(*(line[name] for name in shown))
+    return table
 
 
 def _detail(factor: str, tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
@@ -179,23 +203,25 @@ def _print_detail(detail: dict[str, Any], console: Console) -> None:
     console.print(escape(detail["reason"]), highlight=False)
     if detail["rotation"] is not None:
         before, after = detail["rotation"]["weight_before"], detail["rotation"]["weight_after"]
-        console.print(f"Weight {before:.4f} → {after:.4f} recommended. {escape(detail['rotation']['reason'])}", highlight=False)
+        console.print(
+            f"Weight {before:.4f} → {after:.4f} recommended, scaled so that all weights sum to what they did. Multiplier "
+            f"{escape(detail['rotation']['reason'])}",
+            highlight=False,
+        )
     first = detail["statistics"][0] if detail["statistics"] else {}
     console.print(
         f"Half of the signal is used up after {_interval(first, 'half_life')}; the IC itself halves in "
         f"{_interval(first, 'calendar_half_life')}.",
         highlight=False,
     )
-    figures = horizon_table(pl.DataFrame(detail["statistics"], schema=STATISTICS.dtypes())).drop(
-        "half-life (sessions)", "calendar half-life (sessions)"
-    )
-    table = Table(title="By horizon", title_justify="left", box=None, pad_edge=False)
-    for name in figures.columns:
-        table.add_column(name.replace(" (sessions)", ""), justify="right")
-    for row in figures.iter_rows():
-        table.add_row(str(row[0]), *(_number(value, ".4f") for value in row[1:]))
+    table = Table(title="\nBy horizon, in sessions", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for row in detail["statistics"]:
+        table.add_column(str(row["horizon"]), justify="right")
+    for name, words, form in _FIGURES:
+        table.add_row(words, *(_number(row[name], form) for row in detail["statistics"]))
     console.print(table)
-    told = Table(title="History", title_justify="left", box=None, pad_edge=False)
+    told = Table(title="\nHistory", title_justify="left", box=None, pad_edge=False)
     for name in ("known on", "status", "why"):
         told.add_column(name)
     for row in detail["history"]:

@@ -211,7 +211,9 @@ def markdown_table(frame: pl.DataFrame, *, digits: int = 4) -> dg.MarkdownMetada
         tbl_hide_dataframe_shape=True,
         tbl_rows=-1,
         tbl_cols=-1,
-        fmt_str_lengths=120,
+        # Without a width, a page's table would be cut to that of a terminal, its words broken over several rows.
+        tbl_width_chars=20_000,
+        fmt_str_lengths=1_000,
         float_precision=digits,
     ):
         return dg.MetadataValue.md(str(frame))

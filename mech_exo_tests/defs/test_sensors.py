@@ -95,3 +95,39 @@ def test_a_factor_that_comes_or_goes_is_told(slack: Slack):
     (message,) = slack.messages
     assert "mood: not there to unproven" in str(message)
     assert "value: healthy, and is not there any more" in str(message)
+
+
+def test_ticks_without_a_new_materialisation_tell_nothing_and_keep_the_cursor(slack: Slack):
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialise(instance, momentum="healthy")
+        cursor = tick(instance, slack, None)
+        materialise(instance, momentum="decayed")
+        cursor = tick(instance, slack, cursor)
+        assert [tick(instance, slack, cursor) for _ in range(5)] == [cursor] * 5
+    assert len(slack.messages) == 1
+
+
+def test_the_same_statuses_with_new_reasons_are_no_news(slack: Slack):
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialise(instance, momentum="decayed")
+        cursor = tick(instance, slack, None)
+        for day in (3, 4):
+            told = {"momentum": ["decayed", "2020-03-02", f"Of {day} sessions."]}
+            instance.report_runless_asset_event(dg.AssetMaterialization(KEY, metadata={STATUSES: dg.MetadataValue.json(told)}))
+            cursor = tick(instance, slack, cursor)
+    assert slack.messages == []
+
+
+def test_what_is_more_than_one_tick_reads_waits_for_the_next_and_nothing_is_lost(slack: Slack, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mech_exo_assets.defs.sensors.AT_A_TIME", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialise(instance, momentum="healthy")
+        cursor = tick(instance, slack, None)
+        for status in ("watch", "decayed", "recovered"):
+            materialise(instance, momentum=status)
+        cursor = tick(instance, slack, cursor)
+        assert len(slack.messages) == 2
+        cursor = tick(instance, slack, cursor)
+        tick(instance, slack, cursor)
+    assert len(slack.messages) == 3
+    assert "momentum: decayed to recovered" in str(slack.messages[2])
