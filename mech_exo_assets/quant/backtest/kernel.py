@@ -210,7 +210,10 @@ def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no 
         if terms.whole_shares and not (trade == order and weight == 0.0):
             trade = np.trunc(trade / inputs.shown[t, i]) * inputs.shown[t, i]
         if trade != 0.0:
-            units[i] = wanted / prices[i] if trade == order else units[i] + trade / prices[i]
+            left = units[i] + trade / prices[i]
+            # What rounding leaves of a name is no position: its sale would pay the least commission once more.
+            gone = abs(left * prices[i]) < DUST * worth
+            units[i] = wanted / prices[i] if trade == order else 0.0 if gone else left
             notional = abs(trade)
             bought += trade
             traded += notional

@@ -115,7 +115,8 @@ class Ledger:
                     target_of[i] = weight
                 if self.choices.integer_shares and (weight or trade != order):
                     trade = int(trade / shown[t, i]) * shown[t, i]
-                units[i] = units[i] + trade / prices[i] if weight or trade != order else 0.0
+                left = units[i] + trade / prices[i]
+                units[i] = left if abs(left * prices[i]) >= 1e-9 * worth else 0.0
                 cost = self._cost(t, i, abs(trade), shown[t, i])
                 cash -= trade + cost
                 paid += cost
