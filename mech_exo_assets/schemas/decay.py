@@ -280,7 +280,7 @@ MONITOR = TableSchema(
         Column(
             "z",
             pl.Float64,
-            "The IC pre-whitened and standardised by its own past, as a normal score; negative is worse.",
+            "The IC without what its past said of it, standardised by its own past, as a normal score; negative is worse.",
             nullable=True,
             source=_RESIDUAL_SOURCE,
         ),

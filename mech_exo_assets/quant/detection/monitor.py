@@ -25,7 +25,7 @@ import numpy as np
 from mech_exo_assets.quant.detection.change_point import ChangePoint, change_point
 from mech_exo_assets.quant.detection.normal_scores import sequential_scores, signed_scores, slopes, whitened, whitened_by
 from mech_exo_assets.quant.detection.run_length import Detector, on_grid, threshold
-from mech_exo_assets.quant.hac import bartlett_lags, long_run_variance
+from mech_exo_assets.quant.hac import t_of_mean
 from mech_exo_assets.quant.panel import Vector
 
 REVIEW = 21
@@ -185,7 +185,8 @@ def _working(
     """From `start` until the alarm of a decay; the next position, the working time and the alarm."""
     series = np.concatenate([reference, values[start:]])
     shift = len(reference)
-    residuals = whitened(series, lags=rules.lags)
+    least = max(rules.least, 2)
+    residuals, passes = whitened(series, lags=rules.lags, least=least)
     scores = sequential_scores(residuals)
     statistic, base, since, alive = _Statistic(rules.detector), status, start, 1.0
     count = np.arange(1, len(series) + 1)
@@ -194,18 +195,18 @@ def _working(
     t = math.nan
     for i in range(start, len(values)):
         seen = shift + i - start
-        if seen < max(rules.least, 2):
+        if seen < least:
             continue
         if math.isnan(t) or (seen - rules.least) % REVIEW == 0:
             # What is known now, this observation with it.
-            t = _t(series[: seen + 1])
+            t = t_of_mean(series[: seen + 1])
             if status == "unproven" and t >= rules.hurdle:
                 status = base = "healthy"
                 statistic = _Statistic(rules.detector)
                 track.changes.append(Change(i, status, "proven", {"t": t, "ic": float(series[: seen + 1].mean()), "n": seen + 1}))
         if statistic.free(seen):
             spread = deviation[seen - 1]
-            statistic.tune(mean[seen - 1] / spread if spread > 0 else 0.0, run_length(i))
+            statistic.tune(passes[seen] * mean[seen - 1] / spread if spread > 0 else 0.0, run_length(i))
         statistic.add(-scores[seen], i)
         proven = status != "unproven"
         if proven:
@@ -303,8 +304,3 @@ def _filtered(stays: float, evidence: float, delta: float, hazard: float) -> flo
     stays = stays * (1 - hazard) + (1 - stays) * hazard
     other = (1 - stays) * math.exp(min(evidence - delta * delta / 2, 700.0))
     return stays / (stays + other)
-
-
-def _t(values: Vector) -> float:
-    variance = long_run_variance(values, lags=bartlett_lags(len(values)))
-    return float(values.mean()) / math.sqrt(variance / len(values)) if variance > 0 else math.nan

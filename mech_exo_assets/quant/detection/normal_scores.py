@@ -12,6 +12,8 @@ The kernels are compiled by numba, where coverage cannot look; they are marked `
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from scipy.special import ndtri
@@ -19,31 +21,45 @@ from scipy.special import ndtri
 from mech_exo_assets.quant.panel import Vector
 
 _LEAST_FITTED = 60
-"""Sessions before an autoregression is estimated; until then it is zero."""
+"""Observations before an autoregression is fitted to a whole series; until then it is zero."""
 
 
-def whitened(values: Vector, *, lags: int) -> Vector:
-    """What of each value its past did not say: e_t = x_t − Σ_j phi_j x_{t−j}, with phi fitted to sessions before t.
+class Whitened(NamedTuple):
+    """A series without what its past said of it.
 
-    phi are the slopes of the least-squares regression of x_s on 1, x_{s−1}, …, x_{s−lags} over s < t, computed by recursion. The mean is
-    not taken out; ranks do not need that.
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        In the unit of the series, with its mean.
+    passes : ndarray of shape (n,)
+        1 − Σ_j phi_j: how much of a lasting shift of the series arrives in `values`.
+    """
+
+    values: Vector
+    passes: Vector
+
+
+def whitened(values: Vector, *, lags: int, least: int) -> Whitened:
+    """What of each value its past did not say: e_t = x_t − Σ_j phi_j (x_{t−j} − m), with phi and the mean m of what came before t.
+
+    phi are the slopes of the least-squares regression of x_s on 1, x_{s−1}, …, x_{s−lags} over s < t, computed by recursion. The mean
+    stays in: e has the mean of x whatever phi is, so that e before and after a better fit are alike. The first `least` values share
+    the fit to themselves; nobody may use them before they are all known.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
         Known values in order.
     lags : int
-        Order of the autoregression; 0 gives the values themselves.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        In the unit of `values`. The first max(lags, 60) are the values less their mean's part of it: phi is zero there.
+        Order of the autoregression; 0 gives the values themselves, as does a series that is not longer than `least`.
+    least : int
+        Values of the first fit; at least 5 for each lag are used.
     """
-    out = values.astype(np.float64).copy()
-    if lags and len(values) > lags:
-        _whiten(np.require(values, np.float64, ["C", "W"]), lags, max(_LEAST_FITTED, 5 * lags), out)
-    return out
+    out, passes = values.astype(np.float64).copy(), np.ones(len(values))
+    first = max(least, 5 * lags + 1)
+    if lags and len(values) > first:
+        _whiten(np.require(values, np.float64, ["C", "W"]), lags, first, out, passes)
+    return Whitened(out, passes)
 
 
 def slopes(values: Vector, *, lags: int) -> Vector:
@@ -119,21 +135,27 @@ def _sequential_ranks(values, ranks):  # pragma: no cover
 
 
 @njit(cache=True, error_model="numpy")
-def _whiten(values, lags, least, out):  # pragma: no cover
+def _whiten(values, lags, first, out, passes):  # pragma: no cover
     size = lags + 1
     moments, products = np.zeros((size, size)), np.zeros(size)
-    row = np.ones(size)
+    solvable, row, total = np.zeros((size, size)), np.ones(size), 0.0
+    for s in range(lags):
+        total += values[s]
     for t in range(lags, len(values)):
         for j in range(lags):
             row[j + 1] = values[t - 1 - j]
-        if t >= least + lags:
-            slopes = np.linalg.solve(moments, products)
-            usual = True
-            for j in range(size):
-                usual &= np.isfinite(slopes[j])
-            if usual:
+        if t >= first:
+            # A part in 10¹² keeps a constant series solvable; nothing of it shows elsewhere.
+            for i in range(1, size):
+                solvable[i, i] = 1e-12 * moments[i, i] + 1e-300
+            phi = np.linalg.solve(moments + solvable, products)[1:]
+            mean = total / t
+            # The first values, none of which is used before this one, share the first fit.
+            for s in range(lags if t == first else t, t + 1):
+                passes[s] = 1.0 - phi.sum()
                 for j in range(lags):
-                    out[t] -= slopes[j + 1] * row[j + 1]
+                    out[s] -= phi[j] * (values[s - 1 - j] - mean)
+        total += values[t]
         for i in range(size):
             products[i] += row[i] * values[t]
             for j in range(size):

@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import ndtr
 
 Detector = Literal["cusum", "shiryaev_roberts"]
@@ -64,7 +64,8 @@ def threshold(delta: float, run_length: float, detector: Detector = "cusum") -> 
     Returns
     -------
     float
-        h of the CUSUM, or log A of Shiryaev-Roberts.
+        h of the CUSUM, or log A of Shiryaev-Roberts. The lowest there is where even that has a longer run length: at 0 the CUSUM of a
+        shift of 4 is silent for 44 observations.
 
     Raises
     ------
@@ -77,11 +78,21 @@ def threshold(delta: float, run_length: float, detector: Detector = "cusum") -> 
     def excess(level: float) -> float:
         return math.log(mean_run_length(delta, level, shift=0.0, detector=detector) / run_length)
 
-    upper = 1.0 if detector == "cusum" else math.log(run_length)
-    lower = 1e-3 if detector == "cusum" else -delta * delta / 2 - 8 * delta
-    while excess(upper) < 0:
-        lower, upper = upper, upper * 1.6
-    return float(brentq(excess, lower, upper, xtol=1e-6))
+    lowest = 1e-3 if detector == "cusum" else -delta * delta / 2 - 8 * delta
+    if excess(lowest) >= 0:
+        return lowest
+    # The logarithm of a run length is all but linear in the threshold, so that the secant takes three or four steps.
+    start = _approximate_threshold(delta, run_length) if detector == "cusum" else math.log(run_length)
+    return float(root_scalar(excess, x0=start, x1=start * 1.02 + 0.01, method="secant", xtol=1e-7).root)
+
+
+def _approximate_threshold(delta: float, run_length: float) -> float:
+    """Threshold of the CUSUM by Siegmund's (1985) formula L = 2 (exp(y) − y − 1) / delta², y = delta·(h + 1.166)."""
+    wanted = run_length * delta * delta / 2
+    y = math.sqrt(2 * wanted) if wanted < 1 else math.log(wanted + 1)
+    for _ in range(20):
+        y -= (math.exp(y) - y - 1 - wanted) / (math.exp(y) - 1)
+    return max(y / delta - 1.166, 0.1)
 
 
 @lru_cache(maxsize=4096)
@@ -91,9 +102,11 @@ def delay(delta: float, level: float, detector: Detector = "cusum") -> float:
     The state at the change has the quasi-stationary distribution, the left eigenvector of the kernel in control.
     """
     in_control = _kernel(delta, level, 0.0, detector)
+    stay = np.eye(len(in_control)) - in_control
     state = np.full(len(in_control), 1 / len(in_control))
-    for _ in range(100_000):
-        after = state @ in_control
+    # Inverse iteration: the eigenvalue that is wanted lies next to 1, all others far below.
+    for _ in range(100):
+        after = np.linalg.solve(stay.T, state)
         after /= after.sum()
         settled = float(np.abs(after - state).sum()) < 1e-10
         state = after
