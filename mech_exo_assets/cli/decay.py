@@ -47,6 +47,7 @@ _FIGURES = (
     ("q_value", "q", ".3f"),
     ("residual_ic", "residual IC", "+.4f"),
     ("residual_t", "residual t", "+.1f"),
+    ("residual_q", "residual q", ".3f"),
     ("hit_rate", "hit rate", ".1%"),
     ("spread", "spread", "+.2%"),
     ("net_spread", "spread after costs", "+.2%"),
@@ -103,7 +104,7 @@ def _health(tables: dict[str, pl.DataFrame], horizon: int) -> dict[str, Any]:
         rows.append(
             {
                 **row,
-                **{name: figures.get(name) for name in ("mean_ic", "residual_ic", "residual_t", "q_value", "half_life")},
+                **{name: figures.get(name) for name in ("mean_ic", "residual_ic", "residual_t", "residual_q", "half_life")},
                 **{name: figures.get(name) for name in ("half_life_low", "half_life_high", "calendar_half_life")},
                 "multiplier": multipliers.get(row["factor"]),
                 "ic_by_period": _by_period(trends[row["factor"]]["ic"]) if row["factor"] in trends else [],
@@ -143,8 +144,8 @@ def _print_health(report: dict[str, Any], console: Console) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in report["counts"].items() if count)
     budget = report["false_alarms_per_year"]
     console.print(
-        f"\n{counts}; as known on {report['last_date']}. IC and t are those on residual returns over {report['horizon']} "
-        f"session{'s' * (report['horizon'] != 1)}, q that on plain returns; before and after are the ICs around the last change that an "
+        f"\n{counts}; as known on {report['last_date']}. IC, t and q are those on residual returns over {report['horizon']} "
+        f"session{'s' * (report['horizon'] != 1)}; before and after are the ICs around the last change that an "
         "alarm told of. Half-life and delay are in sessions; delay is the mean time from a loss of the whole IC to its alarm. Weight is "
         f"what the factor's weight should be multiplied by. False alarms expected of all factors together: {budget:g} a year. Bars: the "
         "lowest is an IC of zero or less. '-': none, or not identified.",
@@ -164,7 +165,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "since": str(row["since"]),
         "IC": _number(row["residual_ic"], "+.4f"),
         "t": _number(row["residual_t"], "+.1f"),
-        "q": _number(row["q_value"], ".3f"),
+        "q": _number(row["residual_q"], ".3f"),
         "half-life": _number(row["half_life"], ".0f"),
         "before": _number(row["ic_before"] if row["ic_after"] is not None else None, "+.4f"),
         "after": _number(row["ic_after"], "+.4f"),

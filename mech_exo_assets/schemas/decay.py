@@ -194,6 +194,7 @@ STATISTICS = TableSchema(
         Column("residual_ic", pl.Float64, "Mean IC on residual returns.", nullable=True, source=_RESIDUAL_SOURCE),
         Column("residual_t", pl.Float64, "Its t with Bartlett variance.", nullable=True, source=_RESIDUAL_SOURCE),
         Column("residual_p", pl.Float64, "Two-sided, from the fixed-b distribution.", nullable=True, source=_RESIDUAL_SOURCE),
+        Column("residual_q", pl.Float64, "Benjamini-Yekutieli, over all factors and horizons.", nullable=True, source=_RESIDUAL_SOURCE),
         *(
             Column(
                 each.name,
@@ -280,14 +281,14 @@ MONITOR = TableSchema(
         Column(
             "z",
             pl.Float64,
-            "The IC without what its past said of it, standardised by its own past, as a normal score; negative is worse.",
+            "The IC without what its past said of it, as a normal score by its own past, over its lasting spread; negative is worse.",
             nullable=True,
             source=_RESIDUAL_SOURCE,
         ),
         Column(
             "delta",
             pl.Float64,
-            "Shift that is watched for: established IC over its standard deviation.",
+            "Shift that is watched for: what the loss of the established IC does to z.",
             nullable=True,
             source=_RESIDUAL_SOURCE,
         ),
@@ -300,7 +301,13 @@ MONITOR = TableSchema(
         ),
         Column("threshold", pl.Float64, "Where the statistic raises the alarm.", nullable=True),
         Column("watch_threshold", pl.Float64, "Where it raises the watch; null after a decay.", nullable=True),
-        Column("t", pl.Float64, "t of the mean IC of all sessions known, at the last review.", nullable=True, source=_RESIDUAL_SOURCE),
+        Column(
+            "t",
+            pl.Float64,
+            "t of the mean IC of the working time, at the last review before it ended.",
+            nullable=True,
+            source=_RESIDUAL_SOURCE,
+        ),
         Column(
             "alive",
             pl.Float64,
@@ -329,7 +336,12 @@ ALARMS = TableSchema(
         ),
         Column("change_low", pl.Date, "Lower end of its 95 % interval."),
         Column("change_high", pl.Date, "Upper end of its 95 % interval."),
-        Column("ic_before", pl.Float64, "Mean IC of the established sessions before the change.", source=_RESIDUAL_SOURCE),
+        Column(
+            "ic_before",
+            pl.Float64,
+            "Mean IC before the change: of the working time, or for a recovery of the dead time.",
+            source=_RESIDUAL_SOURCE,
+        ),
         Column("ic_after", pl.Float64, "Mean IC from the change to the alarm.", source=_RESIDUAL_SOURCE),
         Column("delta", pl.Float64, "Shift that was watched for, in standard deviations of a session."),
         Column("threshold", pl.Float64, "Where the statistic raised the alarm."),
@@ -337,7 +349,7 @@ ALARMS = TableSchema(
         Column(
             "expected_delay",
             pl.Float64,
-            "Mean sessions from a loss of the whole IC to its alarm, at this breadth and budget.",
+            "Mean sessions from such a change to its alarm, at this breadth and budget.",
             unit="sessions",
         ),
         Column("false_alarms_per_year", pl.Float64, "Budget over all factors."),
@@ -387,7 +399,7 @@ STATUS = TableSchema(
         Column(
             "expected_delay",
             pl.Float64,
-            "Mean sessions from a loss of the whole IC to its alarm, if it came now; null where the factor is unproven.",
+            "Mean sessions from a loss of the whole IC (once decayed: from its return) to the alarm, if it came now; null where unproven.",
             unit="sessions",
             nullable=True,
             source=_RESIDUAL_SOURCE,
@@ -396,7 +408,13 @@ STATUS = TableSchema(
         Column(
             "change_high", pl.Date, "Upper end of the 95 % interval of the change.", nullable=True, source=("decay/alarms.change_high",)
         ),
-        Column("t", pl.Float64, "t of the mean IC of all sessions known, at the last review.", nullable=True, source=_RESIDUAL_SOURCE),
+        Column(
+            "t",
+            pl.Float64,
+            "t of the mean IC of the working time, at the last review before it ended.",
+            nullable=True,
+            source=_RESIDUAL_SOURCE,
+        ),
         Column(
             "delta", pl.Float64, "Shift that is watched for, in standard deviations of a session.", nullable=True, source=_RESIDUAL_SOURCE
         ),

@@ -140,6 +140,7 @@ def _statistics(name: str, horizon: int, dates: list[dt.date]) -> dict[str, obje
         "trend_t": -1.1,
         "residual_ic": 0.031 + horizon / 1000,
         "residual_t": 4.4,
+        "residual_q": 0.003,
         "spread": 0.0012,
         "net_spread": 0.0007,
         "monotonicity": 0.9,

@@ -109,7 +109,7 @@ def decline(positions: Index, ic: Vector, *, horizon: int, resamples: int, seed:
     if len(ic) < 250:
         return None
     time = (positions - positions[0]).astype(np.float64)
-    # Nothing is told about a decline that is over within the first month, or that takes ten times the history.
+    # Nothing is told about one that halves within ten sessions, or that takes ten times the history.
     rates = _rates(21.0 / _FASTEST * 0.5, float(time[-1]))
     block = max(21, 3 * horizon, round(len(ic) ** (1 / 3)))
     draws = _counts(len(ic), block=block, resamples=resamples, seed=seed)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from mech_exo_assets.quant.decay.half_life import HalfLife, decline, half_life
@@ -22,6 +21,7 @@ from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.schemas import STATISTICS
 
 _MIN_SESSIONS = 20
+_Q_VALUES = {"q_value": "p_value", "residual_q": "residual_p"}
 _QUINTILES = tuple(f"quintile_{number}" for number in range(1, 6))
 Key = tuple[str, int]
 
@@ -39,8 +39,9 @@ def statistics(
     """What each factor's history says at each horizon.
 
     mean_ic = mean(IC_t); icir = mean(IC_t) / std(IC_t) with n - 1, per session and not annualised; t_hac and p_value as `hac.mean_test`
-    gives them; q_value by Benjamini and Yekutieli (2001) over all rows that have a p-value, which allows for any dependence between
-    factors and horizons; hit_rate the share of IC_t above 0. trend is the slope of IC_t by `hac.trend_test`, times 252.
+    gives them; q_value (residual_q) by Benjamini and Yekutieli (2001) over all rows that have a p-value (residual_p), which allows
+    for any dependence between factors and horizons; hit_rate the share of IC_t above 0. trend is the slope of IC_t by `hac.trend_test`,
+    times 252.
     half_life by `half_life` from `lagged_ic`, the same for all rows of a factor; calendar_half_life by `decline`.
     net_spread = mean spread − 4 · mean turnover · cost: a share of each of two quintiles is exchanged, by a sale and a purchase each.
     monotonicity is the rank correlation of 1..5 with the mean returns of the quintiles.
@@ -85,9 +86,9 @@ def statistics(
             | _of_residuals(residuals.get((factor, horizon)), horizon)
             | _of_quintiles(quintiles.get((factor, horizon)), horizon, cost=cost_bps / 10_000)
         )
-    p = np.array([math.nan if row["p_value"] is None else row["p_value"] for row in rows])
-    table = pl.DataFrame(rows, schema={name: dtype for name, dtype in STATISTICS.dtypes().items() if name != "q_value"})
-    return table.with_columns(q_value=pl.Series(_q_values(p), nan_to_null=True)).select(STATISTICS.names).sort("factor", "horizon")
+    table = pl.DataFrame(rows, schema={name: dtype for name, dtype in STATISTICS.dtypes().items() if name not in _Q_VALUES})
+    q_values = {q: _q_values(table[p]) for q, p in _Q_VALUES.items()}
+    return table.with_columns(**q_values).select(STATISTICS.names).sort("factor", "horizon")
 
 
 def mean_and_test(values: Vector, horizon: int) -> tuple[float, float | None, float | None]:
@@ -178,9 +179,9 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _q_values(p: Vector) -> NDArray[np.float64]:
+def _q_values(p: pl.Series) -> pl.Series:
+    known = p.is_not_null().to_numpy()
     q = np.full(len(p), np.nan)
-    known = ~np.isnan(p)
     if known.any():
-        q[known] = false_discovery_control(p[known], method="by")
-    return q
+        q[known] = false_discovery_control(p.drop_nulls().to_numpy(), method="by")
+    return pl.Series(q, nan_to_null=True)

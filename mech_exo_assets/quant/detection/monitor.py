@@ -4,7 +4,8 @@ What belongs here: the sequence of monitoring, alarm, recovery and monitoring ag
 (`run_length`), dates and tables (`watch`), and the words in which a change is told (`words`).
 
 The cycle. While a factor counts as working, each new IC is ranked among those of its working time (`normal_scores`), and the detector adds
-up how much worse it has become. At an alarm the change point is estimated; what came after it is no working time. Then the detector looks
+up how much worse it has become. At an alarm the change point is estimated; what came after it is no working time, unless the recovery
+comes soon. Then the detector looks
 the other way, for a mean above zero, until the alarm of a recovery, and the cycle begins again.
 
 Why the false-alarm rate is kept although the shift watched for is estimated anew all the time. The CUSUM's reference value and threshold
@@ -23,13 +24,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mech_exo_assets.quant.detection.change_point import ChangePoint, change_point
-from mech_exo_assets.quant.detection.normal_scores import sequential_scores, signed_scores, slopes, whitened, whitened_by
+from mech_exo_assets.quant.detection.normal_scores import lasting_spread, sequential_scores, signed_scores, slopes, whitened, whitened_by
 from mech_exo_assets.quant.detection.run_length import Detector, on_grid, threshold
 from mech_exo_assets.quant.hac import t_of_mean
 from mech_exo_assets.quant.panel import Vector
 
 REVIEW = 21
 """Observations from one review of a factor's t to the next."""
+
+SHORT = 0.1
+"""Share of the working time up to which a dead time goes back into it. A false alarm is a stretch of bad luck: without it the rest looks
+better than the factor is, and the next false alarm comes sooner. A true death of that length moves the reference by a tenth at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Alarm:
         Mean IC of the regime before the change, and from the change to the alarm.
     delta, threshold : float
         What was watched for, and where the statistic raised the alarm.
+    spread : float
+        What the scores were divided by (`lasting_spread`).
     """
 
     kind: str
@@ -83,6 +90,7 @@ class Alarm:
     ic_after: float
     delta: float
     threshold: float
+    spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +146,18 @@ def follow(values: Vector, rules: Rules, run_length: Callable[[int], tuple[float
         track.changes.append(Change(0, "unproven", "new", {}))
     reference, start, status = values[:0], 0, "unproven"
     while start < len(values):
-        start, reference, fallen = _working(values, start, reference, status, rules, run_length, track)
+        since = start
+        start, fallen = _working(values, start, reference, status, rules, run_length, track)
         if fallen is None:
             break
-        start, reference, risen = _dead(values, start, reference, fallen, rules, run_length, track)
+        # What proved the factor stays its working time, wherever the change is thought to be.
+        end = max(fallen.change.at, since + max(rules.least - len(reference), 0))
+        reference = np.concatenate([reference, values[since:end]])
+        start, risen = _dead(values, start, reference, fallen, rules, run_length, track)
         if risen is None:
             break
+        short = risen.change.at - end <= SHORT * len(reference)
+        reference = np.concatenate([reference, values[end if short else risen.change.at : start]])
         status = "recovered"
     return track
 
@@ -154,24 +168,27 @@ class _Statistic:
     def __init__(self, detector: Detector) -> None:
         self.detector: Detector = detector
         self.value, self.delta, self.level, self.watch = 0.0, math.nan, math.nan, math.nan
-        self.began = 0
+        self.spread, self.began = 1.0, 0
 
     def free(self, position: int) -> bool:
         """Whether parameters may change before this observation."""
         return math.isnan(self.delta) or (self.value == 0.0 if self.detector == "cusum" else position % REVIEW == 0)
 
-    def tune(self, delta: float, lengths: tuple[float, float]) -> None:
-        self.delta = on_grid(delta)
+    def tune(self, delta: float, lengths: tuple[float, float], spread: float) -> None:
+        self.delta, self.spread = on_grid(delta / spread), spread
         levels = [threshold(self.delta, length, self.detector) for length in lengths]
         self.level, self.watch = levels if self.detector == "cusum" else [math.exp(level) for level in levels]
 
-    def add(self, loss: float, position: int) -> None:
+    def add(self, score: float, position: int) -> float:
+        """Take one more score, towards the alarm; the score as it counted."""
         if self.at_rest:
             self.began = position
+        loss = score / self.spread
         if self.detector == "cusum":
             self.value = max(0.0, self.value + loss - self.delta / 2)
         else:
             self.value = (1 + self.value) * math.exp(min(self.delta * loss - self.delta**2 / 2, 700.0))
+        return loss
 
     @property
     def at_rest(self) -> bool:
@@ -181,10 +198,10 @@ class _Statistic:
 
 def _working(
     values: Vector, start: int, reference: Vector, status: str, rules: Rules, run_length: Callable[[int], tuple[float, float]], track: Track
-) -> tuple[int, Vector, Alarm | None]:
-    """From `start` until the alarm of a decay; the next position, the working time and the alarm."""
+) -> tuple[int, Alarm | None]:
+    """From `start` until the alarm of a decay; the next position, and the alarm."""
     series = np.concatenate([reference, values[start:]])
-    shift = len(reference)
+    known = len(reference)
     least = max(rules.least, 2)
     residuals, passes = whitened(series, lags=rules.lags, least=least)
     scores = sequential_scores(residuals)
@@ -192,35 +209,36 @@ def _working(
     count = np.arange(1, len(series) + 1)
     mean = np.cumsum(residuals) / count
     deviation = np.sqrt(np.maximum(np.cumsum(residuals**2) / count - mean**2, 0.0))
-    t = math.nan
+    t, spread = math.nan, 1.0
+    losses = np.zeros(len(series))
     for i in range(start, len(values)):
-        seen = shift + i - start
+        seen = known + i - start
         if seen < least:
             continue
         if math.isnan(t) or (seen - rules.least) % REVIEW == 0:
             # What is known now, this observation with it.
-            t = t_of_mean(series[: seen + 1])
+            t, spread = t_of_mean(series[: seen + 1]), lasting_spread(scores[least:seen])
             if status == "unproven" and t >= rules.hurdle:
                 status = base = "healthy"
                 statistic = _Statistic(rules.detector)
                 track.changes.append(Change(i, status, "proven", {"t": t, "ic": float(series[: seen + 1].mean()), "n": seen + 1}))
         if statistic.free(seen):
-            spread = deviation[seen - 1]
-            statistic.tune(passes[seen] * mean[seen - 1] / spread if spread > 0 else 0.0, run_length(i))
-        statistic.add(-scores[seen], i)
+            shift = passes[seen] * mean[seen - 1] / deviation[seen - 1] if deviation[seen - 1] > 0 else 0.0
+            statistic.tune(shift, run_length(i), spread)
+        losses[seen] = statistic.add(-scores[seen], i)
         proven = status != "unproven"
         if proven:
-            alive = _filtered(alive, -statistic.delta * scores[seen], statistic.delta, rules.hazard)
-        track.z[i], track.t[i], track.delta[i] = scores[seen], t, statistic.delta
+            alive = _filtered(alive, statistic.delta * losses[seen], statistic.delta, rules.hazard)
+        track.z[i], track.t[i], track.delta[i] = -losses[seen], t, statistic.delta
         track.statistic[i], track.threshold[i], track.watch_threshold[i] = statistic.value, statistic.level, statistic.watch
         track.alive[i] = alive if proven else math.nan
         if statistic.value >= statistic.level:
             if proven:
-                alarm = _alarm("decay", values, start, i, -scores[shift : seen + 1], reference, statistic)
+                alarm = _alarm("decay", values, start, i, losses[known : seen + 1], reference, statistic)
                 track.alarms.append(alarm)
                 track.changes.append(Change(i, "decayed", "alarm", {}))
                 track.status[i] = "decayed"
-                return i + 1, np.concatenate([reference, values[start : alarm.change.at]]), alarm
+                return i + 1, alarm
             statistic = _Statistic(rules.detector)
         if proven:
             on_probation = base == "recovered" and i - since < rules.probation
@@ -230,7 +248,7 @@ def _working(
                 track.changes.append(_told(new, status, i, values, statistic, rules))
                 status = new
         track.status[i] = status
-    return len(values), reference, None
+    return len(values), None
 
 
 def _next_status(status: str, base: str, statistic: _Statistic) -> str:
@@ -258,30 +276,30 @@ def _dead(
     rules: Rules,
     run_length: Callable[[int], tuple[float, float]],
     track: Track,
-) -> tuple[int, Vector, Alarm | None]:
-    """From the alarm of a decay until that of a recovery: the next position, the working time and the alarm."""
+) -> tuple[int, Alarm | None]:
+    """From the alarm of a decay until that of a recovery: the next position, and the alarm."""
     fitted = slopes(reference, lags=rules.lags)
     working = whitened_by(reference, fitted)
     residuals = whitened_by(values, fitted)[start:]
     scores = signed_scores(residuals, working - working.mean())
+    gains = np.zeros(len(scores))
     statistic = _Statistic(rules.detector)
     # What the filter knew at the alarm goes on; the two regimes only change their zero.
     alive = track.alive[start - 1]
     for i in range(start, len(values)):
         if statistic.free(i - start):
-            statistic.tune(fallen.delta, run_length(i))
-        score = scores[i - start]
-        statistic.add(score, i)
+            statistic.tune(fallen.delta * fallen.spread, run_length(i), fallen.spread)
+        score = gains[i - start] = statistic.add(scores[i - start], i)
         alive = 1.0 - _filtered(1.0 - alive, statistic.delta * score, statistic.delta, rules.hazard)
         track.z[i], track.t[i], track.delta[i], track.alive[i] = score, track.t[i - 1], statistic.delta, alive
         track.statistic[i], track.threshold[i], track.status[i] = statistic.value, statistic.level, "decayed"
         if statistic.value >= statistic.level:
-            alarm = _alarm("recovery", values, start, i, scores[: i - start + 1], values[fallen.change.at : start], statistic)
+            alarm = _alarm("recovery", values, start, i, gains[: i - start + 1], values[fallen.change.at : start], statistic)
             track.alarms.append(alarm)
             track.changes.append(Change(i, "recovered", "alarm", {}))
             track.status[i] = "recovered"
-            return i + 1, np.concatenate([reference, values[alarm.change.at : i + 1]]), alarm
-    return len(values), reference, None
+            return i + 1, alarm
+    return len(values), None
 
 
 def _alarm(kind: str, values: Vector, start: int, at: int, losses: Vector, before: Vector, statistic: _Statistic) -> Alarm:
@@ -296,6 +314,7 @@ def _alarm(kind: str, values: Vector, start: int, at: int, losses: Vector, befor
         ic_after=float(values[change.at : at + 1].mean()),
         delta=statistic.delta,
         threshold=statistic.level,
+        spread=statistic.spread,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from scipy.special import ndtri
 
+from mech_exo_assets.quant.hac import bartlett_lags, long_run_variance
 from mech_exo_assets.quant.panel import Vector
 
 _LEAST_FITTED = 60
@@ -117,6 +118,31 @@ def signed_scores(values: Vector, reference: Vector) -> Vector:
     spread = np.sort(np.abs(reference))
     below = (np.searchsorted(spread, np.abs(values), side="left") + np.searchsorted(spread, np.abs(values), side="right")) / 2
     return np.sign(values) * ndtri(0.5 + 0.5 * (below + 0.5) / (len(spread) + 1))
+
+
+def lasting_spread(scores: Vector) -> float:
+    """Standard deviation of sums of scores over that of as many independent ones: above 1 where luck comes in long stretches.
+
+    √max(1, S/C_0 − e), S the long-run variance with L lags, C_0 the variance, and e = √(4L/3n) the standard error of S/C_0 for independent
+    scores. Scores of two factors that overlap by chance overlap for as long as they persist; that is slower than what an autoregression
+    takes out. A detector of shifts sees sums, so that its scores are divided by this.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        In order. Fewer than 60 have a spread of 1.
+
+    Notes
+    -----
+    The standard error is that of the Bartlett estimate (Priestley 1981, section 6.2.4). It is taken off so that independent scores, whose
+    estimate is above 1 half of the time, are hardly ever divided.
+    """
+    n = len(scores)
+    if n < _LEAST_FITTED or np.ptp(scores) == 0.0:
+        return 1.0
+    lags = bartlett_lags(n)
+    ratio = long_run_variance(scores, lags=lags) / float(scores.var())
+    return float(np.sqrt(max(1.0, ratio - np.sqrt(4 * lags / (3 * n)))))
 
 
 @njit(cache=True, error_model="numpy")

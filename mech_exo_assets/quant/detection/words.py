@@ -41,7 +41,7 @@ def change_in_words(change: Change, alarm: Alarm | None, rules: Rules, setting: 
     """The reason of a change of status; `alarm` is the one that was raised with it."""
     figures = change.figures
     if change.cause == "new":
-        return f"Not proven: it is judged from {rules.least} observations on."
+        return f"Not proven: it is judged after {rules.least} observations."
     if change.cause == "proven":
         of = f"of the mean IC {figures['ic']:.4f} over {figures['n']:.0f} observations"
         return f"Proven: t {figures['t']:.1f} {of}; {rules.hurdle:g} is wanted."
@@ -73,7 +73,7 @@ def alarm_in_words(alarm: Alarm, setting: Setting) -> str:
 def unproven_in_words(n: int, t: float, ic: float, rules: Rules) -> str:
     """Why a factor is not proven, as it stands now."""
     if n <= rules.least:
-        return f"Not proven: it has {n} observations, and is judged from {rules.least} on."
+        return f"Not proven: it has {n} observations, and is judged after {rules.least}."
     if t <= -rules.hurdle:
         return f"Not proven: it works against its declared direction, mean IC {ic:.4f} with t {t:.1f} over {n} observations."
     return f"Not proven: t {t:.1f} of the mean IC {ic:.4f} over {n} observations; {rules.hurdle:g} is wanted."

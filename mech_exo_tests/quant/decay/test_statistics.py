@@ -220,3 +220,13 @@ def test_the_half_life_is_read_from_lagged_coefficients_and_the_same_at_all_hori
     assert one["half_life"] == pytest.approx(10, rel=0.1)
     assert one["half_life_low"] < one["half_life"] < one["half_life_high"]
     assert row(table, "b", 1)["half_life"] is None
+
+
+def test_residual_q_values_are_those_of_the_residual_p_values_alone():
+    ic = pl.concat([series("a", 1, noise(seed=1)), series("b", 1, noise(seed=2)), series("b", 5, noise(seed=3))])
+    table = statistics(ic, pl.concat([series("a", 1, noise(seed=4)), series("b", 5, noise(seed=5))]))
+    known = table.filter(pl.col("residual_p").is_not_null())
+    assert known.height == 2
+    expected = false_discovery_control(known["residual_p"].to_numpy(), method="by")
+    np.testing.assert_allclose(known["residual_q"], expected, rtol=1e-12)
+    assert row(table, "b", 1)["residual_q"] is None

@@ -118,3 +118,24 @@ def test_the_shift_that_is_watched_for_is_what_the_loss_of_the_whole_mean_does_t
         noise[t] = 0.5 * noise[t - 1] + math.sqrt(0.75) * rng.standard_normal()
     track = followed(noise + 1.0, lengths=(1e9, 1e8))
     assert np.nanmedian(track.delta[3000:]) == pytest.approx(0.5 / math.sqrt(0.75), rel=0.1)
+
+
+def test_a_factor_that_dies_while_it_is_still_young_is_judged_again_as_soon_as_it_recovers():
+    """The change may be dated back into the sessions that proved the factor; these stay its working time all the same."""
+    values = series((1.0, 240), (0.0, 100), (1.0, 60), seed=0)
+    track = followed(values, replace(RULES, least=252), lengths=(252.0, 21.0))
+    recovery = next(alarm for alarm in track.alarms if alarm.kind == "recovery")
+    assert track.alarms[0].change.low < 252
+    assert np.isfinite(track.statistic[recovery.at :]).all()
+    assert "unproven" not in track.status[track.alarms[0].at :]
+
+
+def test_scores_are_divided_where_luck_lasts():
+    rng = np.random.default_rng(8)
+    slow = np.zeros(3000)
+    for t in range(1, 3000):
+        slow[t] = 0.98 * slow[t - 1] + math.sqrt(1 - 0.98**2) * rng.standard_normal()
+    values = 1.0 + rng.standard_normal(3000)
+    plain, lasting = followed(values, lengths=(1e9, 1e8)), followed(values + 0.3 * slow, lengths=(1e9, 1e8))
+    assert np.nanmedian(plain.delta[1500:]) == pytest.approx(1.0, rel=0.1)
+    assert np.nanmedian(lasting.delta[1500:]) < 0.7

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.signal import lfilter
 from scipy.stats import kstest, norm, rankdata
 
-from mech_exo_assets.quant.detection.normal_scores import sequential_scores, signed_scores, slopes, whitened, whitened_by
+from mech_exo_assets.quant.detection.normal_scores import lasting_spread, sequential_scores, signed_scores, slopes, whitened, whitened_by
 
 NUMBERS = arrays(np.float64, st.integers(1, 60), elements=st.integers(-5, 5).map(float))
 
@@ -96,3 +96,24 @@ def test_signed_scores_tell_a_return_from_zero():
     assert kstest(scores, "norm").pvalue > 0.01
     np.testing.assert_array_equal(signed_scores(np.array([0.0, -2.0, 2.0]), reference)[1:] * [-1, 1] > 0, [True, True])
     assert signed_scores(np.array([0.0]), reference)[0] == 0.0
+
+
+@pytest.mark.parametrize("n", [252, 2520])
+def test_independent_scores_are_hardly_ever_divided(n):
+    """Of 400 series a sixth may lie above one standard error; their mean excess is then a twelfth of it (normal theory), here doubled."""
+    rng = np.random.default_rng(0)
+    ratios = np.array([lasting_spread(rng.standard_normal(n)) ** 2 for _ in range(400)])
+    error = np.sqrt(4 * np.ceil(1.3 * np.sqrt(n)) / (3 * n))
+    assert (ratios > 1).mean() < 0.2
+    assert ratios.mean() - 1 < 0.166 * error
+
+
+def test_luck_that_lasts_divides_by_its_long_run_spread():
+    """AR(1) of 0.9 has a long-run variance of 19 variances."""
+    spread = lasting_spread(autocorrelated(50_000, phi=0.9))
+    assert spread == pytest.approx(np.sqrt(19), rel=0.1)
+
+
+@pytest.mark.parametrize("scores", [np.arange(59.0), np.zeros(500)])
+def test_too_few_scores_or_constant_ones_are_not_divided(scores):
+    assert lasting_spread(scores) == 1.0

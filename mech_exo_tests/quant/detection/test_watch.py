@@ -95,7 +95,7 @@ def test_an_alarm_says_what_changed_when_how_sure_how_soon_and_how_often_it_is_f
 
 def test_the_reasons_of_the_unproven_say_what_they_lack(of_two):
     reasons = dict(of_two.status.select("factor", "reason").iter_rows())
-    assert reasons["young"] == "Not proven: it has 100 observations, and is judged from 252 on."
+    assert reasons["young"] == "Not proven: it has 100 observations, and is judged after 252."
     assert reasons["noise"].endswith("over 1000 observations; 3 is wanted.")
 
 
