@@ -21,9 +21,9 @@ _ALIVE = (
 _SEVERITY = {"watch": dg.AssetCheckSeverity.WARN, "decayed": dg.AssetCheckSeverity.ERROR}
 _READ = (STATUS, MONITOR, ALARMS, STATUS_HISTORY, STATISTICS, BREAKDOWN, ROTATION)
 _COLUMNS = (
-    ("status", "healthy, watch, decayed, recovered or unproven.", STATUS, "status"),
-    ("ic", "Information coefficient that is watched.", RESIDUAL_IC, "ic"),
-    ("ic_by_horizon", "Information coefficients of the table of horizons.", IC, "ic"),
+    ("status", pl.String, "healthy, watch, decayed, recovered or unproven.", STATUS, "status"),
+    ("ic", pl.Float64, "Information coefficient that is watched.", RESIDUAL_IC, "ic"),
+    ("ic_by_horizon", pl.Float64, "Information coefficients of the table of horizons.", IC, "ic"),
 )
 
 
@@ -60,7 +60,8 @@ def factor_pages(meanings: Mapping[str, str]) -> dg.AssetsDefinition:
 
 
 def _spec(name: str, meaning: str) -> dg.AssetSpec:
-    columns = [dg.TableColumn(column, description=description) for column, description, _, _ in _COLUMNS]
+    columns = [dg.TableColumn(column, type=str(dtype), description=description) for column, dtype, description, _, _ in _COLUMNS]
+    columns.append(dg.TableColumn("score", type=str(pl.Float64), description="The factor's score."))
     return dg.AssetSpec(
         key=page_key(name),
         deps=[key_of(schema) for schema in _READ],
@@ -71,19 +72,19 @@ def _spec(name: str, meaning: str) -> dg.AssetSpec:
         owners=[OWNER],
         code_version="1",
         automation_condition=ON_UPDATE,
-        metadata={"dagster/column_schema": dg.TableSchema([*columns, dg.TableColumn("score", description="The factor's score.")])},
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
         skippable=True,
     )
 
 
 def _page(name: str, tables: Mapping[str, pl.DataFrame | None]) -> dg.MaterializeResult:
-    from mech_exo_assets.reports.factor_page import factor_figure, headline, horizon_table
+    from mech_exo_assets.reports.factor_page import alarm_list, factor_figure, headline, history_list, horizon_table
 
     status = tables[STATUS.key]
     assert status is not None  # noqa: S101
     rows = {schema.key: schema.empty() if (part := tables[schema.key]) is None else part for schema in _READ}
     now = status.row(0, named=True)
-    lineage = {column: [dg.TableColumnDep(key_of(table), source)] for column, _, table, source in _COLUMNS}
+    lineage = {column: [dg.TableColumnDep(key_of(table), source)] for column, _, _, table, source in _COLUMNS}
     lineage["score"] = [dg.TableColumnDep(key_of(SCORES), name)]
     statistics, alarms, history = rows[STATISTICS.key], rows[ALARMS.key], rows[STATUS_HISTORY.key]
     recommended = rows[ROTATION.key]
@@ -94,8 +95,8 @@ def _page(name: str, tables: Mapping[str, pl.DataFrame | None]) -> dg.Materializ
         "health": dg.MetadataValue.md(factor_figure(name, monitor=rows[MONITOR.key], alarms=alarms, history=history)),
         "horizons": markdown_table(horizon_table(statistics)),
         "where": markdown_table(rows[BREAKDOWN.key].drop("factor").sort("dimension", "segment")),
-        "alarms": markdown_table(alarms.drop("factor").sort("alarm_date")) if alarms.height else "none",
-        "history": markdown_table(history.drop("factor").sort("date")),
+        "alarms": dg.MetadataValue.md(alarm_list(alarms)),
+        "history": dg.MetadataValue.md(history_list(history)),
         "weight": recommended["reason"].item(0) if recommended.height else "not in the strategy",
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
     }

@@ -28,6 +28,10 @@ COLOURS: Mapping[str, str] = {
 }
 """Colour of each status; it never stands without the word."""
 _INK, _BAND = "#1f3a5f", "#9fb3cc"
+_WATCH_LINE = "#c77700"
+"""The colour of `watch`, dark enough for a thin line."""
+_MARGINS = {"left": 0.1, "right": 0.985, "top": 0.945, "bottom": 0.175, "hspace": 0.07}
+"""Of the figure, as fractions of its width and height."""
 
 
 def headline(status: Mapping[str, Any]) -> str:
@@ -54,6 +58,7 @@ def horizon_table(statistics: pl.DataFrame) -> pl.DataFrame:
         pl.col("q_value").alias("q"),
         pl.col("residual_ic").alias("residual IC"),
         pl.col("residual_t").alias("residual t"),
+        pl.col("residual_q").alias("residual q"),
         pl.col("hit_rate").alias("hit rate"),
         pl.col("spread").alias("spread"),
         pl.col("net_spread").alias("after costs"),
@@ -87,18 +92,39 @@ def factor_figure(factor: str, *, monitor: pl.DataFrame, alarms: pl.DataFrame, h
     rows = monitor.sort("date")
     dates = rows["date"].to_numpy()
     figure = new_figure(9.5, 5.6)
-    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1.3, 1]})
+    # The same margins for each factor: finding the least that hold all words takes longer than drawing does.
+    figure.set_layout_engine("none")
+    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1.3, 1]} | _MARGINS)
     for axes in (above, below):
+        axes.margins(x=0.01)
         _status_bands(axes, history, rows["date"].item(-1))
         _changes(axes, alarms)
-        axes.margins(x=0.01)
+    _intervals(above, alarms)
     _rolling_ic(above, dates, rows["ic"].to_numpy())
     _statistic(below, dates, rows)
+    _settle_dates(below)
     now = rows["status"].item(-1)
-    above.set_title(f"{factor}: {now} on {rows['date'].item(-1)}", fontsize=11, loc="left")
-    below.set_xlabel("session at whose close it was known")
-    figure.legend(handles=_keys(history, alarms), loc="outside lower center", ncol=6, frameon=False, fontsize=8)
+    since = history.sort("date")["date"].item(-1) if history.height else rows["date"].item(0)
+    above.set_title(f"{factor}: {now} since {since}, as of {rows['date'].item(-1)}", fontsize=11, loc="left")
+    below.set_xlabel("session at whose close it was known", fontsize=9)
+    figure.legend(handles=_keys(history, alarms), loc="lower center", ncol=5, frameon=False, fontsize=8)
     return as_markdown(figure, f"Rolling information coefficient of {factor}, and the statistic that watches it; it is {now}")
+
+
+def alarm_list(alarms: pl.DataFrame) -> str:
+    """The alarms of one factor as a Markdown list, oldest first: lines break where a page is narrow, and a table's columns do not."""
+    lines = [
+        f"- **{alarm['alarm_date']}, {alarm['kind']}**: IC {alarm['ic_before']:.4f} → {alarm['ic_after']:.4f} since {alarm['change_date']} "
+        f"(95 %: {alarm['change_low']} to {alarm['change_high']}); by {alarm['detector']} at {alarm['threshold']:.1f}, which watched for "
+        f"a shift of {alarm['delta']:.2f} standard deviations and tells it after {alarm['expected_delay']:.0f} sessions in the mean"
+        for alarm in alarms.sort("alarm_date").iter_rows(named=True)
+    ]
+    return "\n".join(lines) or "none"
+
+
+def history_list(history: pl.DataFrame) -> str:
+    """The changes of one factor's status as a Markdown list, oldest first."""
+    return "\n".join(f"- **{date}, {status}**: {why}" for date, status, why in history.sort("date").select("date", "status", "reason").iter_rows())
 
 
 def _rolling_ic(axes: Axes, dates: np.ndarray, ic: np.ndarray) -> None:
@@ -122,7 +148,7 @@ def _statistic(axes: Axes, dates: np.ndarray, rows: pl.DataFrame) -> None:
     watched = (rows["watch_threshold"] / rows["threshold"]).to_numpy()
     axes.fill_between(dates, share, 0, color=_INK, alpha=0.25, linewidth=0)
     axes.plot(dates, share, color=_INK, linewidth=0.8)
-    axes.plot(dates, watched, color=COLOURS["watch"], linewidth=0.9, linestyle=":")
+    axes.plot(dates, watched, color=_WATCH_LINE, linewidth=1.2, linestyle=":")
     axes.axhline(1.0, color=COLOURS["decayed"], linewidth=0.9, linestyle="--")
     axes.set_ylim(0, 1.25)
     axes.set_ylabel("statistic, as a share\nof its threshold", fontsize=9)
@@ -132,14 +158,28 @@ def _status_bands(axes: Axes, history: pl.DataFrame, last: Any) -> None:
     changes = history.sort("date")
     starts = changes["date"].to_list()
     for status, start, end in zip(changes["status"], starts, [*starts[1:], last], strict=True):
-        axes.axvspan(start, end, color=COLOURS[status], alpha=0.10, linewidth=0)
+        axes.axvspan(start, end, color=COLOURS[status], alpha=0.16, linewidth=0)
 
 
 def _changes(axes: Axes, alarms: pl.DataFrame) -> None:
-    for low, high, change, alarm in alarms.select("change_low", "change_high", "change_date", "alarm_date").iter_rows():
-        axes.axvspan(low, high, color="black", alpha=0.18, linewidth=0)
-        axes.axvline(change, color="black", linewidth=0.8, linestyle=":")
+    for change, alarm in alarms.select("change_date", "alarm_date").iter_rows():
+        axes.axvline(change, color="black", linewidth=0.9, linestyle=":")
         axes.axvline(alarm, color="black", linewidth=0.9)
+
+
+def _intervals(axes: Axes, alarms: pl.DataFrame) -> None:
+    """A bracket for each change, beside its dotted line: shading would hide the colours of the statuses, which are what a page is for."""
+    for number, (low, high) in enumerate(alarms.sort("alarm_date").select("change_low", "change_high").iter_rows()):
+        height = 0.035 + 0.05 * (number % 2)
+        axes.plot([low, high], [height, height], color="black", linewidth=1.3, marker="|", markersize=7, transform=axes.get_xaxis_transform())
+
+
+def _settle_dates(axes: Axes) -> None:
+    """Fix the ticks of time where they are: matplotlib would look for them anew at each of fifty questions."""
+    ticks = axes.xaxis.get_majorticklocs()
+    low, high = axes.get_xlim()
+    axes.set_xticks(ticks, axes.xaxis.get_major_formatter().format_ticks(ticks))
+    axes.set_xlim(low, high)
 
 
 def _keys(history: pl.DataFrame, alarms: pl.DataFrame) -> list[Any]:
@@ -150,11 +190,11 @@ def _keys(history: pl.DataFrame, alarms: pl.DataFrame) -> list[Any]:
     keys: list[Any] = [Patch(color=colour, alpha=0.25, label=status) for status, colour in COLOURS.items() if status in there]
     keys += [
         Line2D([], [], color=COLOURS["decayed"], linestyle="--", label="alarm threshold"),
-        Line2D([], [], color=COLOURS["watch"], linestyle=":", label="watch threshold"),
+        Line2D([], [], color=_WATCH_LINE, linestyle=":", label="watch threshold"),
     ]
     if alarms.height:
         keys += [
             Line2D([], [], color="black", label="alarm"),
-            Line2D([], [], color="black", linestyle=":", label="estimated change (shaded: 95 %)"),
+            Line2D([], [], color="black", linestyle=":", label="estimated change, with its 95 % interval"),
         ]
     return keys
