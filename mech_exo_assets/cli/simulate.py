@@ -34,7 +34,9 @@ def simulate(
     sessions: Annotated[int, typer.Option(min=2, help="Number of sessions, from 3 January 2005 on.")] = 2016,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same market.")] = 7,
     factors: Annotated[int, typer.Option(min=1, help="Planted factors.")] = 12,
-    dying: Annotated[int, typer.Option(min=0, help="How many of them die or fade, in the second half.")] = 4,
+    dying: Annotated[
+        int | None, typer.Option(min=0, help="How many of them die or fade, in the second half; a third if not given.")
+    ] = None,
     ic: Annotated[float, typer.Option(help="Mean information coefficient with the next session's return.")] = 0.04,
     profile: Annotated[
         Literal["abrupt", "exponential", "cyclical", "recovering"], typer.Option(help="How those that die lose their IC.")
@@ -68,7 +70,9 @@ def simulate(
     try:
         planted = [
             each if each.dies is None else replace(each, profile=profile, length=length)
-            for each in simulator.plant(factors=factors, dying=dying, ic=ic, sessions=sessions, seed=seed)
+            for each in simulator.plant(
+                factors=factors, dying=factors // 3 if dying is None else dying, ic=ic, sessions=sessions, seed=seed
+            )
         ]
         pairs = [simulator.Interaction(first.name, second.name, ic) for first, second in zip(planted[::2], planted[1::2], strict=False)][
             :interactions

@@ -162,3 +162,12 @@ def test_help_has_examples(mech_exo: Command) -> None:
     said = mech_exo("simulate", "--help")
     assert "mech-exo simulate --out market --profile exponential --length 500\n" in said.out
     assert "mech-exo run --source files:market --home market_home\n" in said.out
+
+
+@pytest.mark.parametrize(("factors", "dying"), [(1, 0), (3, 1), (7, 2)])
+def test_of_any_number_of_factors_a_third_dies_unless_said_otherwise(mech_exo: Command, tmp_path: Path, factors: int, dying: int) -> None:
+    said = mech_exo("simulate", "--out", tmp_path / "market", "--names", 20, "--sessions", 60, "--factors", factors, "--json")
+    assert said.code == 0, said.err
+    truth = json.loads(said.out)["truth"]["factors"]
+    assert len(truth) == factors
+    assert sum(each["dies_on"] is not None for each in truth.values()) == dying
