@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 from scipy.optimize import brentq
-from threadpoolctl import ThreadpoolController
 
+from mech_exo_assets.quant.blas import one_blas_thread
 from mech_exo_assets.quant.panel import Vector
 
 Statistic = Literal["mean", "slope"]
@@ -275,15 +275,9 @@ def _eigenvalues(width: int, n: int, of: Statistic = "mean") -> NDArray[np.float
         direction = line[: n // 2] * math.sqrt(2.0)
         odd -= np.outer(direction, direction @ odd)
         odd -= np.outer(odd @ direction, direction)
-    # One thread: at this size the threads of BLAS mostly wait for each other, a hundred times as long where a neighbour keeps a core busy.
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         eigenvalues = np.concatenate([eigvalsh(even), eigvalsh(odd)])
     return np.clip(eigenvalues, 0.0, None)
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _log_p(t: float, eigenvalues: NDArray[np.float64]) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mech_exo_assets.quant.blas import one_blas_thread
 from mech_exo_assets.quant.detection.monitor import Alarm, Change, Rules, Track, follow
 from mech_exo_assets.quant.detection.run_length import delay
 from mech_exo_assets.quant.detection.words import Setting, change_in_words, unproven_in_words
@@ -71,6 +72,11 @@ def watch(residual_ic: pl.DataFrame, sessions: Dates, *, horizon: int, execution
     K · 252 / false_alarms_per_year sessions. Expected numbers add up, whatever the dependence between factors.
     """
     series = _series(residual_ic, sessions, horizon=horizon, execution_lag=execution_lag)
+    with one_blas_thread():
+        return _watched(series, sessions, horizon=horizon, execution_lag=execution_lag, choices=choices)
+
+
+def _watched(series: list[_Series], sessions: Dates, *, horizon: int, execution_lag: int, choices: Decay) -> Watch:
     rules = Rules(
         detector=choices.detector,
         least=max(choices.min_sessions // horizon, _LEAST),
