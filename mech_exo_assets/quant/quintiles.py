@@ -75,12 +75,13 @@ def quintile_figures(scores: Matrix, returns: Sequence[Matrix] | NDArray[np.floa
     """
     n_sessions, n_symbols = scores.shape
     doubled, known = np.empty((n_sessions, n_symbols), np.uint16 if n_symbols < 2**15 else np.uint32), np.empty(n_sessions, np.int64)
-    _rank(np.require(scores, np.float64, ["C", "W"]), doubled, known)
+    quintiles = np.empty((n_sessions, n_symbols), np.uint8)
+    _rank(np.require(scores, np.float64, ["C", "W"]), doubled, quintiles, known)
     shape = (len(horizons), n_sessions)
     out = QuintileFigures(np.full((*shape, QUINTILES), np.nan), np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int32))
     for h, horizon in enumerate(horizons):
         forward = np.require(returns[h], np.float64, ["C", "W"])
-        _gather(doubled, known, forward, horizon, out.returns[h], out.turnover[h], out.rank_autocorrelation[h], out.n[h])
+        _gather((doubled, quintiles, known), forward, horizon, out.returns[h], out.turnover[h], out.rank_autocorrelation[h], out.n[h])
     return out
 
 
@@ -137,7 +138,7 @@ def quintile_table(
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _rank(scores, doubled, known):  # pragma: no cover
+def _rank(scores, doubled, quintiles, known):  # pragma: no cover
     n_sessions, n_symbols = scores.shape
     chunks = 64
     for c in prange(chunks):
@@ -147,6 +148,7 @@ def _rank(scores, doubled, known):  # pragma: no cover
             known[t], _ = rank_row(scores[t], order, ranks, groups, scratch)
             for i in range(n_symbols):
                 doubled[t, i] = ranks[i]
+                quintiles[t, i] = _quintile(ranks[i], known[t]) if ranks[i] else 0
 
 
 @njit(cache=True, error_model="numpy")
@@ -159,11 +161,12 @@ def _quintile(doubled, known):  # pragma: no cover
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _gather(doubled, known, forward, horizon, returns, turnover, autocorrelation, n):  # pragma: no cover
+def _gather(ranked, forward, horizon, returns, turnover, autocorrelation, n):  # pragma: no cover
+    doubled, quintiles, known = ranked
     n_sessions, n_symbols = doubled.shape
     for t in prange(n_sessions):
         sums, counts = np.zeros(5), np.zeros(5, np.int64)
-        now, stayed, here = np.zeros(5, np.int64), np.zeros(5, np.int64), known[t]
+        now, stayed = np.zeros(5, np.int64), np.zeros(5, np.int64)
         earlier = t - horizon
         there = known[earlier] if earlier >= 0 else 0
         # Doubled ranks are integers, and these sums exact.
@@ -172,7 +175,7 @@ def _gather(doubled, known, forward, horizon, returns, turnover, autocorrelation
             rank = np.int64(doubled[t, i])
             if rank == 0:
                 continue
-            q = _quintile(rank, here)
+            q = quintiles[t, i]
             now[q] += 1
             value = forward[t, i]
             if not np.isnan(value):
@@ -187,7 +190,7 @@ def _gather(doubled, known, forward, horizon, returns, turnover, autocorrelation
                     aa += rank * rank
                     bb += before * before
                     ab += rank * before
-                    if _quintile(before, there) == q:
+                    if quintiles[earlier, i] == q:
                         stayed[q] += 1
         total = 0
         for q in range(5):

@@ -24,6 +24,8 @@ _LONG_ROW = 1024
 """From this length on, more digits pay: clearing the counters costs less than the runs that fewer leading bits leave."""
 _DIGIT_BITS = (10, 11)
 """Two digits of so many bits, for short and for long rows."""
+_FEW = 64
+"""Below this length, such as the names of one sector, a Shell sort is done before the counters were cleared."""
 
 
 def average_ranks(values: Matrix) -> Matrix:
@@ -93,7 +95,7 @@ def rank_row(values, order, doubled, groups, scratch):  # pragma: no cover
     n_known, n_groups : int
     """
     n = len(values)
-    n_known, n_groups = _sort_row(values, order, groups, scratch)
+    n_known, n_groups = _sort_few(values, order, groups) if n < _FEW else _sort_row(values, order, groups, scratch)
     for i in range(n):
         doubled[i] = 0
     for p in range(n_known):
@@ -103,6 +105,17 @@ def rank_row(values, order, doubled, groups, scratch):  # pragma: no cover
         for p in range(start, end):
             doubled[order[p]] = start + 1 + end
     return n_known, n_groups
+
+
+@njit(cache=True, error_model="numpy")
+def _sort_few(values, order, groups):  # pragma: no cover
+    n_known = 0
+    for i in range(len(values)):
+        if values[i] == values[i]:
+            order[n_known] = i
+            n_known += 1
+    _shell_sort(values, order, 0, n_known)
+    return n_known, _note_ties(values, order, 0, n_known, groups, 0)
 
 
 @njit(cache=True, error_model="numpy")
@@ -162,14 +175,21 @@ def _settle(values, order, items, n, shift, groups):  # pragma: no cover
         while p < n and items[p] >> by == lead:
             p += 1
         _shell_sort(values, order, start, p)
-        first = start
-        for q in range(start + 1, p + 1):
-            if q == p or values[order[q]] != values[order[first]]:
-                if q - first > 1:
-                    groups[2 * n_groups], groups[2 * n_groups + 1] = first, q
-                    n_groups += 1
-                first = q
+        n_groups = _note_ties(values, order, start, p, groups, n_groups)
         p += 1
+    return n_groups
+
+
+@njit(cache=True, error_model="numpy")
+def _note_ties(values, order, start, end, groups, n_groups):  # pragma: no cover
+    """Add the runs of equal values in a sorted stretch of `order` to `groups`, which holds so many; how many it holds then."""
+    first = start
+    for q in range(start + 1, end + 1):
+        if q == end or values[order[q]] != values[order[first]]:
+            if q - first > 1:
+                groups[2 * n_groups], groups[2 * n_groups + 1] = first, q
+                n_groups += 1
+            first = q
     return n_groups
 
 

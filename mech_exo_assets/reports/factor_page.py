@@ -115,8 +115,8 @@ def alarm_list(alarms: pl.DataFrame) -> str:
     """The alarms of one factor as a Markdown list, oldest first: lines break where a page is narrow, and a table's columns do not."""
     lines = [
         f"- **{alarm['alarm_date']}, {alarm['kind']}**: IC {alarm['ic_before']:.4f} → {alarm['ic_after']:.4f} since {alarm['change_date']} "
-        f"(95 %: {alarm['change_low']} to {alarm['change_high']}); by {alarm['detector']} at {alarm['threshold']:.1f}, which watched for "
-        f"a shift of {alarm['delta']:.2f} standard deviations and tells it after {alarm['expected_delay']:.0f} sessions in the mean"
+        f"(95 %: {alarm['change_low']} to {alarm['change_high']}); {alarm['detector']} reached {alarm['threshold']:.1f}; a change by "
+        f"{alarm['delta']:.2f} standard deviations is told after {alarm['expected_delay']:.0f} sessions in the mean"
         for alarm in alarms.sort("alarm_date").iter_rows(named=True)
     ]
     return "\n".join(lines) or "none"
@@ -124,7 +124,8 @@ def alarm_list(alarms: pl.DataFrame) -> str:
 
 def history_list(history: pl.DataFrame) -> str:
     """The changes of one factor's status as a Markdown list, oldest first."""
-    return "\n".join(f"- **{date}, {status}**: {why}" for date, status, why in history.sort("date").select("date", "status", "reason").iter_rows())
+    rows = history.sort("date").select("date", "status", "reason").iter_rows()
+    return "\n".join(f"- **{date}, {status}**: {why}" for date, status, why in rows)
 
 
 def _rolling_ic(axes: Axes, dates: np.ndarray, ic: np.ndarray) -> None:
@@ -171,14 +172,16 @@ def _intervals(axes: Axes, alarms: pl.DataFrame) -> None:
     """A bracket for each change, beside its dotted line: shading would hide the colours of the statuses, which are what a page is for."""
     for number, (low, high) in enumerate(alarms.sort("alarm_date").select("change_low", "change_high").iter_rows()):
         height = 0.035 + 0.05 * (number % 2)
-        axes.plot([low, high], [height, height], color="black", linewidth=1.3, marker="|", markersize=7, transform=axes.get_xaxis_transform())
+        axes.plot(
+            [low, high], [height, height], color="black", linewidth=1.3, marker="|", markersize=7, transform=axes.get_xaxis_transform()
+        )
 
 
 def _settle_dates(axes: Axes) -> None:
     """Fix the ticks of time where they are: matplotlib would look for them anew at each of fifty questions."""
     ticks = axes.xaxis.get_majorticklocs()
     low, high = axes.get_xlim()
-    axes.set_xticks(ticks, axes.xaxis.get_major_formatter().format_ticks(ticks))
+    axes.set_xticks(ticks, axes.xaxis.get_major_formatter().format_ticks(list(ticks)))
     axes.set_xlim(low, high)
 
 

@@ -52,7 +52,8 @@ def with_palette(pixels: NDArray[np.uint8]) -> Image:
     from PIL import Image
 
     drawn = Image.fromarray(pixels).convert("RGB")
-    counted = sorted(drawn.getcolors(drawn.width * drawn.height), reverse=True)
+    # In a fixed order, so that the same picture always gets the same palette.
+    counted = sorted((int(count), colour) for count, colour in drawn.getcolors(drawn.width * drawn.height) or [])
     counts = np.array([count for count, _ in counted], dtype=np.float64)
     colours = np.array([colour for _, colour in counted], dtype=np.float64)
     off = np.full(len(colours), np.inf)
@@ -72,4 +73,4 @@ def with_palette(pixels: NDArray[np.uint8]) -> Image:
 
 
 def _codes(colours: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
+    return (colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]).astype(np.uint32, copy=False)

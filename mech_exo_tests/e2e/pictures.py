@@ -1,7 +1,11 @@
 """Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample and
-`mech-exo report quantstats`."""
+`mech-exo report quantstats`.
+
+Those of a factor's page are of real prices: `python -m mech_exo_tests.e2e.pictures HOME --factor`, after a run on them.
+"""
 
 import sys
+from base64 import b64decode
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,6 +44,22 @@ def asset(page: Page, address: str, key: str, name: str, *, show: str | None = N
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
+def factor_page(page: Page, address: str, key: str) -> None:
+    """The page of one factor from its metadata on, and the picture of its health alone."""
+    page.set_viewport_size({"width": 1500, "height": 1000})
+    page.goto(f"{address}/assets/{key}")
+    expect(page.get_by_text("Latest materialization")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(2000)
+    page.get_by_text("headline", exact=True).first.scroll_into_view_if_needed()
+    page.get_by_text("Metadata", exact=True).first.evaluate("heading => heading.scrollIntoView()")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=PICTURES / "factor-page.png")
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.locator("img[alt^='Rolling information coefficient']")
+    expect(picture).to_be_visible()
+    (PICTURES / "factor-page-picture.png").write_bytes(b64decode(str(picture.get_attribute("src")).split("base64,")[1]))
+
+
 def tear_sheet(page: Page, home: Path) -> None:
     """From the equity curve to the costs."""
     page.set_viewport_size({"width": 1280, "height": 1000})
@@ -72,6 +92,12 @@ def quantstats_report(home: Path) -> None:
 def main() -> None:
     """All pictures, from the home that is named; its reports must have been made."""
     PICTURES.mkdir(exist_ok=True)
+    if "--factor" in sys.argv:
+        with served(Path(sys.argv[1]), "--read-only") as address, sync_playwright() as engine:
+            browser = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            factor_page(browser.new_page(), address, "decay/weekly_reversal")
+            browser.close()
+        return
     quantstats_report(Path(sys.argv[1]))
     with served(Path(sys.argv[1]), "--read-only") as address, sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mech_exo_assets.reports import factor_page
-from mech_exo_assets.reports.factor_page import COLOURS, ROLLING, factor_figure, headline, horizon_table
-from mech_exo_assets.reports.markdown_image import as_markdown, new_figure
+from mech_exo_assets.reports.factor_page import COLOURS, ROLLING, alarm_list, factor_figure, headline, history_list, horizon_table
+from mech_exo_assets.reports.markdown_image import as_markdown, new_figure, with_palette
 from mech_exo_assets.schemas import ALARMS, MONITOR, STATISTICS, STATUS, STATUS_HISTORY
 from mech_exo_tests.reports.decay_tables import STATUSES, decay_tables
 
@@ -78,7 +78,8 @@ def test_every_factor_has_a_picture_whose_text_says_its_status(factor: str, draw
     assert len(markdown) < 100_000, "it stands in the event log"
     (figure,) = drawn
     last = TABLES[MONITOR.key]["date"].max()
-    assert _axes(figure)[0].get_title(loc="left") == f"{factor}: {STATUSES[factor]} on {last}"
+    since = _of(factor)["history"]["date"].max()
+    assert _axes(figure)[0].get_title(loc="left") == f"{factor}: {STATUSES[factor]} since {since}, as of {last}"
 
 
 @pytest.mark.parametrize(("factor", "alarms"), [("good", 0), ("dead", 1), ("back", 2)])
@@ -87,8 +88,36 @@ def test_alarms_and_recoveries_are_drawn_with_their_change_points_in_both_parts(
     for axes in _axes(drawn[0]):
         assert _dotted_and_full(axes) == (alarms, alarms)
     assert [key for key in _keys(drawn[0]) if key == "alarm" or "change" in key] == (
-        ["alarm", "estimated change (shaded: 95 %)"] if alarms else []
+        ["alarm", "estimated change, with its 95 % interval"] if alarms else []
     )
+
+
+def test_the_interval_of_a_change_is_a_bracket_that_hides_no_status(drawn: list[Figure]) -> None:
+    parts = _of("back")
+    factor_figure("back", **parts)
+    above, below = _axes(drawn[0])
+    brackets = [line for line in above.lines if line.get_marker() == "|"]
+    ends = [[str(np.datetime64(end, "D")) for end in line.get_xdata()] for line in brackets]
+    assert ends == [
+        [str(low), str(high)] for low, high in parts["alarms"].sort("alarm_date").select("change_low", "change_high").iter_rows()
+    ]
+    assert len({line.get_ydata()[0] for line in brackets}) == 2, "neighbours stand at two heights"
+    assert not [line for line in below.lines if line.get_marker() == "|"]
+
+
+def test_alarms_and_history_are_lists_oldest_first() -> None:
+    parts = _of("back")
+    alarms = alarm_list(parts["alarms"].sort("alarm_date", descending=True)).splitlines()
+    first = parts["alarms"].sort("alarm_date").row(0, named=True)
+    assert len(alarms) == 2
+    assert alarms[0].startswith(
+        f"- **{first['alarm_date']}, {first['kind']}**: IC {first['ic_before']:.4f} → {first['ic_after']:.4f} since "
+    )
+    assert alarm_list(_of("good")["alarms"]) == "none"
+    history = history_list(parts["history"].sort("date", descending=True)).splitlines()
+    assert history == [
+        f"- **{row['date']}, {row['status']}**: {row['reason']}" for row in parts["history"].sort("date").iter_rows(named=True)
+    ]
 
 
 def test_the_key_names_each_status_that_the_factor_ever_had_and_no_other(drawn: list[Figure]) -> None:
@@ -197,3 +226,20 @@ def test_a_figure_as_markdown_is_the_same_picture_each_time() -> None:
     assert first.startswith("![A falling line](data:image/png;base64,")
     picture = Image.open(io.BytesIO(base64.b64decode(first.split("base64,")[1].removesuffix(")"))))
     assert (picture.size, picture.mode) == ((300, 200), "P")
+
+
+def test_a_palette_keeps_pale_areas_side_by_side_and_the_hue_of_a_thin_line() -> None:
+    rng = np.random.default_rng(3)
+    pixels = np.full((200, 300, 4), 255, np.uint8)
+    pixels[:, 100:] = (250, 250, 250, 255)
+    pixels[:, 200:] = (246, 247, 246, 255)
+    pixels[:60, :, :3] = rng.integers(0, 120, (60, 300, 1))
+    pixels[150, 7] = (255, 120, 0, 255)
+    kept = np.asarray(with_palette(pixels).convert("RGB"))
+    np.testing.assert_array_equal(kept[60:], pixels[60:, :, :3])
+    assert len(np.unique(kept.reshape(-1, 3), axis=0)) <= 128
+
+
+def test_a_picture_of_one_colour_has_a_palette_of_one() -> None:
+    image = with_palette(np.full((2, 3, 4), 255, np.uint8))
+    assert (image.size, image.mode, image.convert("RGB").getcolors()) == ((3, 2), "P", [(6, (255, 255, 255))])

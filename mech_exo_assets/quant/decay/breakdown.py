@@ -76,15 +76,15 @@ def breakdown(sector_ic: pl.DataFrame, residual_ic: pl.DataFrame, of_session: pl
     for dimension in ("volatility", "trend"):
         known = with_regime.filter(pl.col(dimension).is_not_null())
         parts.append(known.select("date", "factor", pl.lit(dimension).alias("dimension"), pl.col(dimension).alias("segment"), "ic"))
-    rows = pl.concat(parts).sort("factor", "dimension", "segment", "date")
-    return pl.DataFrame(_rows(rows, horizon), schema=BREAKDOWN.dtypes(), orient="row")
+    return pl.DataFrame(_rows(parts, horizon), schema=BREAKDOWN.dtypes(), orient="row").sort("factor", "dimension", "segment")
 
 
-def _rows(rows: pl.DataFrame, horizon: int) -> Iterable[tuple[object, ...]]:
-    groups = rows.group_by("factor", "dimension", "segment", maintain_order=True).agg("ic")
-    for factor, dimension, segment, values in groups.iter_rows():
-        mean, t, p = mean_and_test(np.array(values), horizon)
-        yield factor, horizon, dimension, segment, mean, t, p, len(values)
+def _rows(parts: Iterable[pl.DataFrame], horizon: int) -> Iterable[tuple[object, ...]]:
+    for part in parts:
+        # Sorted by date alone: a sort by words of millions of rows takes ten times as long as all else here.
+        for (factor, dimension, segment), rows in part.sort("date").group_by("factor", "dimension", "segment", maintain_order=True):
+            mean, t, p = mean_and_test(rows["ic"].to_numpy(), horizon)
+            yield factor, horizon, dimension, segment, mean, t, p, rows.height
 
 
 def _running_median(values: Vector) -> Vector:

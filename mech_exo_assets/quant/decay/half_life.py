@@ -113,19 +113,23 @@ def decline(positions: Index, ic: Vector, *, horizon: int, resamples: int, seed:
     rates = _rates(21.0 / _FASTEST * 0.5, float(time[-1]))
     block = max(21, 3 * horizon, round(len(ic) ** (1 / 3)))
     draws = _counts(len(ic), block=block, resamples=resamples, seed=seed)
-    curves, squares = _curves(time.tobytes(), rates.tobytes(), draws.shape[1])
+    curves, denominators = _curves(time.tobytes(), rates.tobytes(), draws.shape[1], resamples, seed)
     products = _block_sums(curves * ic[:, None], draws)
     numerators = np.vstack([products.sum(axis=0), draws @ products])
-    denominators = np.vstack([squares.sum(axis=0), draws @ squares])
     return _identified(rates, numerators, denominators)
 
 
-@lru_cache(maxsize=4)
-def _curves(time: bytes, rates: bytes, blocks: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """exp(−lambda·t), and its squares by block; growth is scaled to 1 at the end. Most factors have the same sessions."""
-    at, rate = np.frombuffer(time), np.frombuffer(rates)
-    curves = np.exp(-np.outer(at, np.maximum(rate, 0.0)) - np.outer(at - at[-1], np.minimum(rate, 0.0)))
-    return curves, _block_sums(curves**2, np.empty((0, blocks)))
+@lru_cache(maxsize=2)
+def _curves(time: bytes, rates: bytes, blocks: int, resamples: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """exp(−lambda·t), growth scaled to 1 at the end, and the sums of its squares in the data and each resample.
+
+    Many factors have the same sessions.
+    """
+    at, rate = np.frombuffer(time)[:, None], np.frombuffer(rates)
+    curves = np.exp(-np.where(rate > 0, at, at - at[-1]) * rate)
+    draws = _drawn(blocks, resamples, seed)
+    squares = _block_sums(curves**2, draws)
+    return curves, np.vstack([squares.sum(axis=0), draws @ squares])
 
 
 def _rates(step: float, span: float) -> Vector:

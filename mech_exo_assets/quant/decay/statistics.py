@@ -77,8 +77,9 @@ def statistics(
         _series(quintile_returns, [*_QUINTILES, "spread", "turnover", "rank_autocorrelation"]),
     )
     rows = []
-    # Horizon by horizon: factors of one horizon mostly have the same sessions, for which much is computed once.
-    for (factor, horizon), columns in sorted(_series(ic, ["date", "ic"]).items(), key=lambda item: (item[0][1], item[0][0])):
+    # Series of one horizon with the same sessions one after another: for those much is computed once.
+    series = sorted(_series(ic, ["date", "ic"]).items(), key=lambda item: (item[0][1], item[1]["date"][0], item[1].height, item[0][0]))
+    for (factor, horizon), columns in series:
         rows.append(
             {"factor": factor, "horizon": horizon}
             | _of_ic(columns, horizon, dates, resamples=resamples, seed=seed)
