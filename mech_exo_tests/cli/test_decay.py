@@ -70,7 +70,7 @@ def test_the_worst_stand_first_with_since_when_and_from_which_ic_to_which(mech_e
     ]
     assert [line.split()[:2] for line in lines[1:6]] == [[name, status] for name, status in STATUSES.items()]
     cells = _row(said.out, "dead")
-    assert cells[:11] == ["dead", "decayed", str(alarm["alarm_date"]), "+0.0320", "+4.4", "0.012", "12", "+0.0600", "+0.0100", "25", "×"]
+    assert cells[:11] == ["dead", "decayed", str(alarm["alarm_date"]), "+0.0320", "+4.4", "0.003", "12", "+0.0600", "+0.0100", "25", "×"]
     assert cells[11] == "0.00"
     assert _row(said.out, "good")[7:] == ["-", "-", "25", "×", "0.90", _row(said.out, "good")[-1]], "no alarm, no change"
     assert _row(said.out, "new")[6:11] == ["-", "-", "-", "-", "-"], "no half-life, no change, no delay, no weight"
@@ -80,7 +80,7 @@ def test_the_line_below_counts_and_says_what_the_columns_are(mech_exo: Command, 
     text = " ".join(mech_exo("decay", "--home", home).out.split())
     last = decay_tables()[MONITOR.key]["date"].max()
     assert f"1 decayed, 1 watch, 1 recovered, 1 healthy, 1 unproven; as known on {last}." in text
-    assert "residual returns over 1 session, q that on plain returns" in text
+    assert "IC, t and q are those on residual returns over 1 session" in text
     assert "False alarms expected of all factors together: 1 a year." in text
     assert "Left out" not in text
 
