@@ -9,14 +9,18 @@ import polars as pl
 from mech_exo_assets.quant.simulator import simulate
 from mech_exo_assets.storage.lake import Lake
 
-NAMES = 14
+NAMES = 22
 SESSIONS = 1100
 
 
 def small_market() -> dict[str, pl.DataFrame]:
-    """Prices, universe and the planted features of fourteen names over more than four years."""
+    """Prices, universe and the planted features of twenty-two names over more than four years.
+
+    They are called one of two sectors each, so that both have the ten names that an information coefficient wants.
+    """
     market = simulate(names=NAMES, sessions=SESSIONS, seed=3)
-    tables = {"prices": market.prices, "universe": market.universe}
+    sectors = pl.Series([("Energy", "Financials")[i % 2] for i in range(NAMES)])
+    tables = {"prices": market.prices, "universe": market.universe.with_columns(sectors.alias("sector"))}
     for (name,), feature in market.features.partition_by("feature", as_dict=True).items():
         tables[f"features/{name}"] = feature.drop("feature")
     return tables
