@@ -5,6 +5,7 @@ What belongs here: what may be chosen, and which choices contradict each other. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
@@ -165,3 +166,29 @@ class Construction(Section):
                 ),
             ),
         ]
+
+
+def with_construction(construction: Construction, opened: Mapping[str, float]) -> Construction:
+    """The construction with some of its parameters replaced, and validated anew.
+
+    Parameters
+    ----------
+    construction : Construction
+    opened : mapping of str to float
+        By dotted name, e.g. `top_n.leave`.
+
+    Raises
+    ------
+    ValueError
+        If the result contradicts itself.
+    """
+    if not opened:
+        return construction
+    values = construction.model_dump()
+    for name, value in opened.items():
+        *sections, last = name.split(".")
+        at = values
+        for section in sections:
+            at = at[section]
+        at[last] = int(value) if isinstance(at[last], int) else value
+    return Construction.model_validate(values)

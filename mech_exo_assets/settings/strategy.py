@@ -19,8 +19,9 @@ from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings.decay import Decay
 from mech_exo_assets.settings.faults import first_fault
 from mech_exo_assets.settings.judgement import Alerts, Backtest, Costs, WalkForward
-from mech_exo_assets.settings.portfolio import Construction
+from mech_exo_assets.settings.portfolio import Construction, with_construction
 from mech_exo_assets.settings.research import Composite, Factors, Ic, Quality, Scores
+from mech_exo_assets.settings.search import Gates, Search
 from mech_exo_assets.settings.section import Section
 
 MAX_FORWARD_SESSIONS = 240
@@ -44,6 +45,8 @@ class Strategy(Section):
     costs: Costs
     backtest: Backtest
     walk_forward: WalkForward
+    search: Search
+    gates: Gates
     alerts: Alerts
     seed: int = Field(ge=0)
 
@@ -81,6 +84,13 @@ class Strategy(Section):
         wanted = self.walk_forward.horizon
         if wanted is not None and wanted not in self.horizons:
             raise ValueError(f"walk_forward.horizon: {wanted} is none of the horizons {list(self.horizons)}; take one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _opens_what_is_used(self) -> Strategy:
+        for name, bounds in self.search.construction.items():
+            for value in bounds:
+                with_construction(self.construction, {name: value})
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,8 @@ figures about the result (`performance`).
 from mech_exo_assets.quant.backtest.audit import Drifts, audit
 from mech_exo_assets.quant.backtest.benchmark import benchmark_returns
 from mech_exo_assets.quant.backtest.book import Book
-from mech_exo_assets.quant.backtest.engine import run
+from mech_exo_assets.quant.backtest.engine import Venue, run
+from mech_exo_assets.quant.backtest.flows import Flows
 from mech_exo_assets.quant.backtest.kernel import CLOSE_AFTER
 
-__all__ = ["CLOSE_AFTER", "Book", "Drifts", "audit", "benchmark_returns", "run"]
+__all__ = ["CLOSE_AFTER", "Book", "Drifts", "Flows", "Venue", "audit", "benchmark_returns", "run"]

@@ -1,6 +1,7 @@
-"""What the backtest leaves: returns and NAV of each session, positions, trades, and the check that they agree.
+"""What the backtest leaves: positions, trades, and the check that they agree with the flows.
 
-What belongs here: the book and its tables. What does not: how it came about (`engine`), and figures about it (`performance`).
+What belongs here: the book and its tables. What does not: flows of each session (`flows`), how the book came about (`engine`), and
+figures about it (`performance`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.backtest import kernel
-from mech_exo_assets.quant.costs import Tariff
+from mech_exo_assets.quant.backtest.flows import Flows
 from mech_exo_assets.quant.panel import Dates, Matrix, Vector
 from mech_exo_assets.schemas import BACKTEST, POSITIONS, TRADES
 
 
 @dataclass(frozen=True, eq=False)
-class Book:
+class Book(Flows):
     """The book of one simulated portfolio, from the session of the first trade.
 
     All vectors run over `sessions`. Fractions are of the base: NAV at the previous close and the session's deposits.
@@ -30,15 +31,13 @@ class Book:
     ----------
     sessions : ndarray of datetime64[D]
     symbols : ndarray of str
-    flows : ndarray of shape (14, n_sessions)
-        The kernel's flows, in currency; the properties below name them.
     holdings : ndarray of shape (n_sessions, n_symbols)
         Units of the total-return index that are held at each close.
     closed_names : int
         Positions that were closed since their name had stopped trading.
     carried_orders : int
         Orders that could not be filled in their session, each counted once for every session.
-    inputs, start, tariff, terms
+    inputs, start, terms
         What the kernel was run on; the book begins at row `start` of the matrices.
     average_volume : ndarray of shape (n_all_sessions, n_symbols) or None
         `costs.average_daily_volume`; None where the source has no volume.
@@ -46,88 +45,13 @@ class Book:
 
     sessions: Dates
     symbols: NDArray[np.str_]
-    flows: Matrix
     holdings: Matrix
     closed_names: int
     carried_orders: int
     inputs: kernel.Inputs
     start: int
-    tariff: Tariff
     terms: kernel.Terms
     average_volume: Matrix | None
-
-    def _fraction(self, row: int) -> Vector:
-        return self.flows[row] / self.flows[kernel.BASE]
-
-    @property
-    def nav(self) -> Vector:
-        """Net asset value at the close: cash and the value of all positions."""
-        return self.flows[kernel.NAV]
-
-    @property
-    def cash(self) -> Vector:
-        """Cash at the close, in currency; proceeds of short sales are in it."""
-        return self.flows[kernel.CASH]
-
-    @property
-    def commission(self) -> Vector:
-        """Commissions, as a fraction."""
-        return self._fraction(kernel.COMMISSION)
-
-    @property
-    def spread(self) -> Vector:
-        """Half bid-ask spreads, as a fraction."""
-        return self._fraction(kernel.SPREAD)
-
-    @property
-    def impact(self) -> Vector:
-        """Market impact, as a fraction."""
-        return self._fraction(kernel.IMPACT)
-
-    @property
-    def borrow(self) -> Vector:
-        """Borrow fees, as a fraction."""
-        return self._fraction(kernel.BORROW)
-
-    @property
-    def interest(self) -> Vector:
-        """Interest on cash, as a fraction; part of the gross return."""
-        return self._fraction(kernel.INTEREST)
-
-    @property
-    def cost(self) -> Vector:
-        """All costs, as a fraction: commission, spread, impact and borrow."""
-        return self.flows[[kernel.COMMISSION, kernel.SPREAD, kernel.IMPACT, kernel.BORROW]].sum(axis=0) / self.flows[kernel.BASE]
-
-    @property
-    def gross_return(self) -> Vector:
-        """Profit of the positions and interest, as a fraction."""
-        return (self.flows[kernel.PROFIT] + self.flows[kernel.INTEREST]) / self.flows[kernel.BASE]
-
-    @property
-    def net_return(self) -> Vector:
-        """gross_return − cost."""
-        return self.gross_return - self.cost
-
-    @property
-    def turnover(self) -> Vector:
-        """Traded notional, buys and sells together, as a fraction."""
-        return self._fraction(kernel.TRADED)
-
-    @property
-    def exposure(self) -> Vector:
-        """Sum of absolute positions over NAV, at the close."""
-        return (self.flows[kernel.LONG] + self.flows[kernel.SHORT]) / self.nav
-
-    @property
-    def net_exposure(self) -> Vector:
-        """Sum of signed positions over NAV, at the close."""
-        return (self.flows[kernel.LONG] - self.flows[kernel.SHORT]) / self.nav
-
-    @property
-    def names(self) -> NDArray[np.int32]:
-        """Names held at the close."""
-        return self.flows[kernel.HELD].astype(np.int32)
 
     @property
     def identity_error(self) -> float:
@@ -202,7 +126,7 @@ class Book:
     def trades(self) -> pl.DataFrame:
         """The table in `schemas.TRADES`."""
         where, what = self._records(3, 6, changed=True)
-        kernel.trades(self.holdings, self.inputs, self.start, self.tariff, self.terms, where, what)
+        kernel.trades(self.holdings, self.inputs, self.start, self.terms, where, what)
         quantity, price, notional, commission, spread, impact = what
         fresh = self.inputs.has_target[self.start - self.terms.lag :]
         reason = np.where(where[2] == 1, 2, np.where(fresh[where[0]], 0, 1))

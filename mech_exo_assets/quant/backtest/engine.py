@@ -1,6 +1,7 @@
 """From targets to the book: what is checked and prepared before the kernel runs, and what it gives.
 
-What belongs here: `run`. What does not: the loop (`kernel`), cost models (`costs`), records for people (`book`).
+What belongs here: `run`, and `Venue` for those who run much on one market. What does not: the loop (`kernel`), cost models (`costs`),
+records for people (`book`).
 """
 
 from __future__ import annotations
@@ -53,42 +54,88 @@ def run(targets: Matrix, market: Panel, *, costs: Costs, choices: Backtest, exec
         If no session has a target that can still be executed; if trades at the open are wanted and there are no opens; if losses, costs
         and withdrawals use up the whole NAV.
     """
-    market["total_return_index"]
-    has_target = kernel.rows_with_values(targets)
-    start = _first_trade(has_target, market.sessions, execution_lag)
-    if choices.execute_at == "open" and "open" not in market:
-        raise InputError("backtest.execute_at: open, and the source has no column open. Add it, or take execute_at: close.")
-    at_open = choices.execute_at == "open"
-    average = None
-    if "volume" in market:
-        average = average_daily_volume(market["volume"], market["close"], window=costs.volume_window, year_starts=market.year_starts())
-    inputs = _inputs(targets, has_target, market, average, costs, choices, start=start)
-    daily = BASIS_POINT / DAYS_PER_YEAR
-    terms = kernel.Terms(
-        lag=execution_lag,
-        initial_nav=choices.initial_nav,
-        band=no_trade_band,
-        borrow=costs.borrow_bps * daily,
-        credit=costs.cash_interest_bps * daily,
-        debit=costs.debit_interest_bps * daily,
-        at_open=at_open,
-        whole_shares=choices.integer_shares,
-        by_share=costs.commission_per_share > 0,
-        capped=inputs.capacity is not inputs.index,
-        with_impact=inputs.factor is not inputs.index,
-    )
-    tariff = Tariff.of(costs)
-    # NumPy asks the system for huge pages and numba does not, which takes most of the cost off the first touch.
-    holdings = np.empty((len(targets) - start, targets.shape[1]))
-    flows, closed, waited = kernel.simulate(inputs, start, tariff, terms, holdings)
-    nav = flows[kernel.NAV]
-    if np.any(nav <= 0):
-        ruined = market.sessions[start + int(np.argmax(nav <= 0))]
-        raise InputError(
-            f"the backtest is ruined: losses, costs and withdrawals used up all NAV on {ruined}. Lower construction.gross, the costs or "
-            "the withdrawals in backtest.flows."
+    return Venue(market, costs=costs, choices=choices, execution_lag=execution_lag, no_trade_band=no_trade_band).run(targets)
+
+
+class Venue:
+    """Where targets are traded: prices, capacities and costs of a market, prepared once for as many targets as are to be traded.
+
+    Attributes
+    ----------
+    market : Panel
+    average_volume : ndarray of shape (n_sessions, n_symbols) or None
+        `costs.average_daily_volume`; None where the source has no volume.
+    terms : kernel.Terms
+    """
+
+    def __init__(self, market: Panel, *, costs: Costs, choices: Backtest, execution_lag: int, no_trade_band: float) -> None:
+        """Prepare a market; parameters and errors are those of `run`."""
+        index, close = market["total_return_index"], market["close"]
+        if choices.execute_at == "open" and "open" not in market:
+            raise InputError("backtest.execute_at: open, and the source has no column open. Add it, or take execute_at: close.")
+        self.market, self._choices = market, choices
+        self._shown = market["open"] if choices.execute_at == "open" else close
+        self._execution = index if self._shown is close else self._shown * (index / close)
+        self.average_volume = None
+        self._capacity = self._factor = index
+        years = market.year_starts()
+        if "volume" in market:
+            volume = market["volume"]
+            self.average_volume = average_daily_volume(volume, close, window=costs.volume_window, year_starts=years)
+            self._capacity = capacity(volume, self.average_volume, participation=costs.participation)
+            if costs.impact > 0:
+                self._factor = impact_factor(
+                    index, self.average_volume, coefficient=costs.impact, window=costs.volatility_window, year_starts=years
+                )
+        daily = BASIS_POINT / DAYS_PER_YEAR
+        self.terms = kernel.Terms(
+            tariff=Tariff.of(costs),
+            lag=execution_lag,
+            initial_nav=choices.initial_nav,
+            band=no_trade_band,
+            borrow=costs.borrow_bps * daily,
+            credit=costs.cash_interest_bps * daily,
+            debit=costs.debit_interest_bps * daily,
+            at_open=choices.execute_at == "open",
+            whole_shares=choices.integer_shares,
+            by_share=costs.commission_per_share > 0,
+            capped=self._capacity is not index,
+            with_impact=self._factor is not index,
         )
-    return Book(market.sessions[start:], market.symbols, flows, holdings, closed, waited, inputs, start, tariff, terms, average)
+
+    def run(self, targets: Matrix) -> Book:
+        """The book of the targets; see `run`."""
+        has_target = kernel.rows_with_values(targets)
+        start = _first_trade(has_target, self.market.sessions, self.terms.lag)
+        inputs = self.inputs(targets, has_target, start=start)
+        # NumPy asks the system for huge pages and numba does not, which takes most of the cost off the first touch.
+        holdings = np.empty((len(targets) - start, targets.shape[1]))
+        flows, closed, waited = kernel.simulate(inputs, start, self.terms, holdings)
+        nav = flows[kernel.NAV]
+        if np.any(nav <= 0):
+            ruined = self.market.sessions[start + int(np.argmax(nav <= 0))]
+            raise InputError(
+                f"the backtest is ruined: losses, costs and withdrawals used up all NAV on {ruined}. Lower construction.gross, the costs "
+                "or the withdrawals in backtest.flows."
+            )
+        sessions, symbols = self.market.sessions[start:], self.market.symbols
+        return Book(flows, sessions, symbols, holdings, closed, waited, inputs, start, self.terms, self.average_volume)
+
+    def inputs(self, targets: Matrix, has_target: NDArray[np.bool_], *, start: int) -> kernel.Inputs:
+        """The kernel's arrays for a book from session `start` on; where one is not wanted, the index stands in its place, unread."""
+        sessions = self.market.sessions[start:]
+        return kernel.Inputs(
+            targets=np.ascontiguousarray(targets),
+            has_target=has_target,
+            index=self.market["total_return_index"],
+            execution=self._execution,
+            shown=self._shown,
+            close=self.market["close"],
+            capacity=self._capacity,
+            factor=self._factor,
+            days=np.diff(sessions, prepend=sessions[:1]).astype(np.float64),
+            deposits=_deposits(self._choices.flows, self.market.sessions, start),
+        )
 
 
 def _first_trade(has_target: NDArray[np.bool_], sessions: Dates, lag: int) -> int:
@@ -114,37 +161,3 @@ def _deposits(flows: Mapping[dt.date, float], sessions: Dates, start: int) -> Ve
         if at < len(deposits):
             deposits[at] += amount
     return deposits
-
-
-def _inputs(
-    targets: Matrix,
-    has_target: NDArray[np.bool_],
-    market: Panel,
-    average_volume: Matrix | None,
-    costs: Costs,
-    choices: Backtest,
-    *,
-    start: int,
-) -> kernel.Inputs:
-    """The kernel's arrays; where one is not wanted, the index stands in its place and is not looked at."""
-    index, close = market["total_return_index"], market["close"]
-    shown = market["open"] if choices.execute_at == "open" else close
-    largest = factor = index
-    if average_volume is not None:
-        largest = capacity(market["volume"], average_volume, participation=costs.participation)
-        if costs.impact > 0:
-            factor = impact_factor(
-                index, average_volume, coefficient=costs.impact, window=costs.volatility_window, year_starts=market.year_starts()
-            )
-    return kernel.Inputs(
-        targets=np.ascontiguousarray(targets),
-        has_target=has_target,
-        index=index,
-        execution=index if shown is close else shown * (index / close),
-        shown=shown,
-        close=close,
-        capacity=largest,
-        factor=factor,
-        days=np.diff(market.sessions[start:], prepend=market.sessions[start]).astype(np.float64),
-        deposits=_deposits(choices.flows, market.sessions, start),
-    )

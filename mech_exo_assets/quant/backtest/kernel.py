@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.costs import commission, impact, spread
+from mech_exo_assets.quant.costs import Tariff, commission, impact, spread
 from mech_exo_assets.quant.panel import Matrix, Vector
 
 CLOSE_AFTER = 10
@@ -27,12 +27,17 @@ DUST = 1e-9
 PROFIT, COMMISSION, SPREAD, IMPACT, BORROW, INTEREST, BOUGHT, TRADED, LONG, SHORT, CASH, NAV, BASE, HELD = range(14)
 """Rows of the kernel's flows, in currency: BOUGHT is net of sales, TRADED is not; HELD is a number of names."""
 
+OWN_CASH, WORTH, OWED, WAITING, CLOSED, WAITED = range(6)
+"""Entries of an account: cash, NAV and value of the shorts at the last close, in currency; orders that wait now; positions that were
+closed, and orders that had to wait, until now."""
+
 
 class Terms(NamedTuple):
     """The scalars of a backtest; a plain tuple, so that the kernel takes it.
 
     Attributes
     ----------
+    tariff : Tariff
     lag : int
         Sessions between a target and its trade.
     initial_nav : float
@@ -51,6 +56,7 @@ class Terms(NamedTuple):
         Whether impact factors are given.
     """
 
+    tariff: Tariff
     lag: int
     initial_nav: float
     band: float
@@ -109,12 +115,15 @@ class State(NamedTuple):
         Sessions in a row without a price.
     waiting : ndarray of bool
         Whether an order could not be filled yet.
+    account : ndarray
+        What it knows of the whole; entries as named above.
     """
 
     units: Vector
     mark: Vector
     missing: NDArray[np.int64]
     waiting: NDArray[np.bool_]
+    account: Vector
 
 
 @njit(nogil=True, cache=True)
@@ -130,41 +139,66 @@ def rows_with_values(matrix):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def simulate(inputs, start, tariff, terms, holdings):  # pragma: no cover
+def simulate(inputs, start, terms, holdings):  # pragma: no cover
     """Fill the units held at each close; flows of each session (rows as named above), names closed, orders that had to wait."""
     n_sessions, n_symbols = inputs.index.shape
     flows = np.zeros((HELD + 1, n_sessions - start))
-    state = State(np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols, dtype=np.int64), np.zeros(n_symbols, dtype=np.bool_))
-    cash = nav = terms.initial_nav
-    shorts, closed, waited, waiting, current = 0.0, 0, 0, 0, start - terms.lag
+    state = opened(n_symbols, terms.initial_nav)
+    current = start - terms.lag
     for t in range(start, n_sessions):
-        out = flows[:, t - start]
-        out[INTEREST] = cash * (terms.credit if cash > 0.0 else terms.debit) * inputs.days[t - start]
-        out[BORROW] = shorts * terms.borrow * inputs.days[t - start]
-        out[BASE] = nav + inputs.deposits[t - start]
-        cash += out[INTEREST] - out[BORROW] + inputs.deposits[t - start]
-        out[PROFIT], value = _mark(inputs.execution[t] if terms.at_open else inputs.index[t], state)
-        worth = cash + value
-        if out[BASE] <= 0.0 or worth <= 0.0:
-            break  # ruined: this session's NAV stays 0
         fresh = inputs.has_target[t - terms.lag]
         if fresh:
             current = t - terms.lag
-        if fresh or waiting > 0:
-            waiting = _trade(inputs, t, current, worth, state, tariff, terms, out)
-            waited += waiting
-            cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
-        if terms.at_open:
-            out[PROFIT] += _mark(inputs.index[t], state)[0]
-        stopped, released = _close(inputs.index[t], state, holdings[t - start], out)
-        cash += released
-        closed += stopped
-        shorts = out[SHORT]
-        nav = cash + out[LONG] - shorts
-        if nav <= 0.0:
+        at = t - start
+        passed = (inputs.days[at], inputs.deposits[at])
+        if not session(inputs, t, inputs.targets[current], fresh, passed, state, terms, flows[:, at]):
             break
-        out[CASH], out[NAV] = cash, nav
-    return flows, closed, waited
+        holdings[at][:] = state.units
+    return flows, int(state.account[CLOSED]), int(state.account[WAITED])
+
+
+@njit(nogil=True, cache=True)
+def opened(n_symbols, initial_nav):  # pragma: no cover
+    """A book that holds nothing yet."""
+    account = np.zeros(WAITED + 1)
+    account[OWN_CASH] = account[WORTH] = initial_nav
+    missing, waiting = np.zeros(n_symbols, dtype=np.int64), np.zeros(n_symbols, dtype=np.bool_)
+    return State(np.zeros(n_symbols), np.zeros(n_symbols), missing, waiting, account)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def session(inputs, t, target, fresh, passed, state, terms, out):  # pragma: no cover
+    """Keep the book over session t; False where it is ruined, with a NAV of 0 or less in `out`.
+
+    `target` is the newest row of targets that can be traded, and `fresh` says that it can be traded since this session; `passed` holds
+    the days since the session before and the deposits.
+    """
+    account = state.account
+    days, deposit = passed
+    cash, nav = account[OWN_CASH], account[WORTH]
+    out[INTEREST] = cash * (terms.credit if cash > 0.0 else terms.debit) * days
+    out[BORROW] = account[OWED] * terms.borrow * days
+    out[BASE] = nav + deposit
+    cash += out[INTEREST] - out[BORROW] + deposit
+    out[PROFIT], value = _mark(inputs.execution[t] if terms.at_open else inputs.index[t], state)
+    worth = cash + value
+    if out[BASE] <= 0.0 or worth <= 0.0:
+        return False
+    if fresh or account[WAITING] > 0:
+        account[WAITING] = _trade(inputs, t, target, fresh, worth, state, terms, out)
+        account[WAITED] += account[WAITING]
+        cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
+    if terms.at_open:
+        out[PROFIT] += _mark(inputs.index[t], state)[0]
+    stopped, released = _close(inputs.index[t], state, out)
+    cash += released
+    account[CLOSED] += stopped
+    nav = cash + out[LONG] - out[SHORT]
+    account[OWN_CASH], account[WORTH], account[OWED] = cash, nav, out[SHORT]
+    if nav <= 0.0:
+        return False
+    out[CASH], out[NAV] = cash, nav
+    return True
 
 
 @njit(nogil=True, cache=True)
@@ -181,16 +215,15 @@ def _mark(prices, state):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no cover
+def _trade(inputs, t, target, fresh, worth, state, terms, out):  # pragma: no cover
     """Trade every name, or those that wait, towards its weight; how many wait afterwards."""
     units, waiting = state.units, state.waiting
     prices = inputs.execution[t] if terms.at_open else inputs.index[t]
-    fresh = inputs.has_target[t - terms.lag]
     n_waiting, bought, traded, commissions, spreads, impacts = 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(units)):
         if not (fresh or waiting[i]):
             continue
-        weight = 0.0 if np.isnan(inputs.targets[current, i]) else inputs.targets[current, i]
+        weight = 0.0 if np.isnan(target[i]) else target[i]
         if np.isnan(prices[i]):
             waiting[i] = weight != 0.0 or units[i] != 0.0
             n_waiting += waiting[i]
@@ -217,16 +250,16 @@ def _trade(inputs, t, current, worth, state, tariff, terms, out):  # pragma: no 
             notional = abs(trade)
             bought += trade
             traded += notional
-            commissions += commission(notional, notional / inputs.shown[t, i] if terms.by_share else 0.0, tariff)
-            spreads += spread(notional, tariff)
+            commissions += commission(notional, notional / inputs.shown[t, i] if terms.by_share else 0.0, terms.tariff)
+            spreads += spread(notional, terms.tariff)
             impacts += impact(notional, inputs.factor[t, i]) if terms.with_impact else 0.0
     out[BOUGHT], out[TRADED], out[COMMISSION], out[SPREAD], out[IMPACT] = bought, traded, commissions, spreads, impacts
     return n_waiting
 
 
 @njit(nogil=True, cache=True)
-def _close(prices, state, held, out):  # pragma: no cover
-    """End positions whose name has stopped trading, at their last price; keep the holdings, and their value on each side.
+def _close(prices, state, out):  # pragma: no cover
+    """End positions whose name has stopped trading, at their last price; the value of what is held on each side.
 
     How many have ended, and the cash that they leave.
     """
@@ -240,7 +273,6 @@ def _close(prices, state, held, out):  # pragma: no cover
                 released += units[i] * mark[i]
                 units[i] = 0.0
                 closed += 1
-        held[i] = units[i]
         value = units[i] * mark[i]
         long += max(value, 0.0)
         short += max(-value, 0.0)
@@ -273,7 +305,7 @@ def positions(holdings, inputs, start, at_open, where, what):  # pragma: no cove
 
 
 @njit(nogil=True, cache=True)
-def trades(holdings, inputs, start, tariff, terms, where, what):  # pragma: no cover
+def trades(holdings, inputs, start, terms, where, what):  # pragma: no cover
     """Fill the records of all trades: (session, symbol, whether the name had stopped) and (shares, price, notional, the three costs)."""
     n_sessions, n_symbols = holdings.shape
     mark, close = np.zeros(n_symbols), np.zeros(n_symbols)
@@ -289,8 +321,8 @@ def trades(holdings, inputs, start, tariff, terms, where, what):  # pragma: no c
                 notional = abs(now[i] - before[i]) * (mark[i] if stopped else price)
                 where[0, n], where[1, n], where[2, n] = t, i, stopped
                 what[0, n], what[1, n], what[2, n] = np.copysign(notional / shown, now[i] - before[i]), shown, notional
-                what[3, n] = 0.0 if stopped else commission(notional, notional / shown, tariff)
-                what[4, n] = 0.0 if stopped else spread(notional, tariff)
+                what[3, n] = 0.0 if stopped else commission(notional, notional / shown, terms.tariff)
+                what[4, n] = 0.0 if stopped else spread(notional, terms.tariff)
                 what[5, n] = impact(notional, inputs.factor[t + start, i]) if terms.with_impact and not stopped else 0.0
                 n += 1
             if not stopped:
