@@ -133,7 +133,7 @@ def performance(returns: Vector, sessions: Dates, *, benchmark: Vector | None = 
     deviation = (float(centred @ centred) / (n - 1)) ** 0.5 if n > 1 else None
     # The Sharpe ratio of one session.
     ratio = float(returns.mean()) / deviation if deviation is not None and deviation > NO_VARIATION else None
-    skew, kurtosis = (None, None) if ratio is None else _shape(centred)
+    skew, kurtosis = (None, None) if ratio is None else shape(centred)
     error = None if ratio is None or skew is None or kurtosis is None else sharpe_error(ratio, skew=skew, kurtosis=kurtosis, n=n)
     var, cvar = _tail(returns)
     best, worst = int(np.argmax(returns)), int(np.argmin(returns))
@@ -182,7 +182,7 @@ def _require_returns(returns: Vector, sessions: Dates, benchmark: Vector | None)
         raise ValueError(f"performance needs series of one length; got {lengths}")
 
 
-def _shape(centred: Vector) -> tuple[float | None, float | None]:
+def shape(centred: Vector) -> tuple[float | None, float | None]:
     """Adjusted skew and excess kurtosis of returns that vary, less their mean."""
     n = len(centred)
     squares = centred * centred
