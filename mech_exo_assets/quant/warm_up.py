@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from mech_exo_assets.quant import backtest, ic, returns
+from mech_exo_assets.quant.comparison import sharpe_difference
 from mech_exo_assets.quant.contributions import Profits, contribution_table
 from mech_exo_assets.quant.detection import watch
 from mech_exo_assets.quant.factors import available, compute
@@ -52,6 +53,7 @@ def warm_up() -> None:
     targets = np.full(panel.shape, 1 / panel.shape[1])
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
     book.trades()
+    sharpe_difference(*np.random.default_rng(0).standard_normal((2, 100)), seed=0, resamples=19, block=1)
     contribution_table(
         Profits.of(book.positions(), book.to_frame(book.nav), years=(0, 9999)),
         Panel(panel.sessions, panel.symbols, scores),

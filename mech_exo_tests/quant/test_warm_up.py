@@ -4,7 +4,7 @@ import runpy
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from mech_exo_assets.quant import contributions, quintiles, residual
+from mech_exo_assets.quant import comparison, contributions, quintiles, residual
 from mech_exo_assets.quant import warm_up as module
 from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.detection import normal_scores
@@ -24,6 +24,7 @@ def _warm() -> None:
         kernel.positions,
         kernel.trades,
         contributions._part,
+        comparison._resampled,
         constraints._constrain,
         constraints._limit,
         volatility._scale,
