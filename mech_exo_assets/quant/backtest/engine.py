@@ -103,14 +103,15 @@ class Venue:
             with_impact=self._factor is not index,
         )
 
-    def run(self, targets: Matrix) -> Book:
-        """The book of the targets; see `run`."""
+    def run(self, targets: Matrix, *, no_trade_band: float | None = None) -> Book:
+        """The book of the targets; see `run`. By default the band is that of the venue."""
+        terms = self.terms if no_trade_band is None else self.terms._replace(band=no_trade_band)
         has_target = kernel.rows_with_values(targets)
         start = _first_trade(has_target, self.market.sessions, self.terms.lag)
         inputs = self.inputs(targets, has_target, start=start)
         # NumPy asks the system for huge pages and numba does not, which takes most of the cost off the first touch.
         holdings = np.empty((len(targets) - start, targets.shape[1]))
-        flows, closed, waited = kernel.simulate(inputs, start, self.terms, holdings)
+        flows, closed, waited = kernel.simulate(inputs, start, terms, holdings)
         nav = flows[kernel.NAV]
         if np.any(nav <= 0):
             ruined = self.market.sessions[start + int(np.argmax(nav <= 0))]
@@ -119,7 +120,7 @@ class Venue:
                 "or the withdrawals in backtest.flows."
             )
         sessions, symbols = self.market.sessions[start:], self.market.symbols
-        return Book(flows, sessions, symbols, holdings, closed, waited, inputs, start, self.terms, self.average_volume)
+        return Book(flows, sessions, symbols, holdings, closed, waited, inputs, start, terms, self.average_volume)
 
     def inputs(self, targets: Matrix, has_target: NDArray[np.bool_], *, start: int) -> kernel.Inputs:
         """The kernel's arrays for a book from session `start` on; where one is not wanted, the index stands in its place, unread."""

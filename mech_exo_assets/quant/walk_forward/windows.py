@@ -58,6 +58,19 @@ def gap_sessions(strategy: Strategy) -> int:
     return strategy.execution_lag + strategy.fit_horizon + strategy.walk_forward.embargo
 
 
+def planned(sessions: Dates, strategy: Strategy) -> list[Window]:
+    """The windows of a strategy over the sessions of its prices; see `windows`."""
+    chosen = strategy.walk_forward
+    return windows(
+        sessions,
+        train_months=chosen.train_months,
+        test_months=chosen.test_months,
+        anchored=chosen.anchored,
+        gap=gap_sessions(strategy),
+        calendar=strategy.calendar,
+    )
+
+
 def windows(sessions: Dates, *, train_months: int, test_months: int, anchored: bool, gap: int, calendar: str) -> list[Window]:
     """Every window whose test period is complete.
 
