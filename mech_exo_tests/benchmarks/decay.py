@@ -6,11 +6,7 @@ alone), and the time of the tests and bootstraps over their history, which nobod
 
 from __future__ import annotations
 
-import json
 import statistics as of_list
-import subprocess
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -22,7 +18,7 @@ from mech_exo_assets.quant.ic import information_coefficients
 from mech_exo_assets.quant.quintiles import quintile_figures
 from mech_exo_assets.quant.returns import forward_returns
 from mech_exo_assets.settings import load_strategy
-from mech_exo_tests.benchmarks.ic import HORIZONS, LARGE, PEERS_PYTHON, market
+from mech_exo_tests.benchmarks.ic import HORIZONS, LARGE, ask_alphalens, market
 from mech_exo_tests.benchmarks.measurement import Measurement, median_seconds
 
 N_FACTORS = 30
@@ -38,12 +34,7 @@ def ours(prices: np.ndarray, scores: list[np.ndarray]) -> None:
 
 def alphalens(prices: np.ndarray, scores: list[np.ndarray]) -> tuple[str, float, float]:
     """Version, and median seconds for one factor: all horizons in one call, and one horizon."""
-    sessions = np.busday_offset(np.datetime64("2010-01-04"), np.arange(len(prices))).astype("datetime64[ns]")
-    with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "given.npz"
-        np.savez(given, sessions=sessions, prices=prices, scores=np.array(scores), horizons=HORIZONS)
-        script = Path(__file__).parent / "peers" / "alphalens_statistics.py"
-        answer = json.loads(subprocess.run([PEERS_PYTHON, script, given], check=True, capture_output=True, text=True).stdout)
+    answer = ask_alphalens("alphalens_statistics", prices, scores)
     return answer["version"], of_list.median(answer["all_horizons"]), of_list.median(answer["one_horizon"])
 
 

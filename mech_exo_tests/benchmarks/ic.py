@@ -14,7 +14,8 @@ from mech_exo_assets.quant.ic import information_coefficients
 from mech_exo_assets.quant.returns import forward_returns
 from mech_exo_tests.benchmarks.measurement import Measurement, median_seconds
 
-PEERS_PYTHON = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
+ROOT = Path(__file__).parents[2]
+PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 N_FACTORS = 20
 HORIZONS = (1, 5, 10, 21, 63)
 LARGE = 1_000_000
@@ -38,14 +39,19 @@ def ours(prices: np.ndarray, scores: list[np.ndarray]) -> None:
     information_coefficients(scores, [forward_returns(prices, horizon=h, execution_lag=0) for h in HORIZONS])
 
 
-def alphalens(prices: np.ndarray, scores: list[np.ndarray]) -> tuple[str, float]:
-    """Version, and median seconds for one factor."""
+def ask_alphalens(module: str, prices: np.ndarray, scores: list[np.ndarray]) -> dict:
+    """What a module of `peers` measures on these prices and scores."""
     sessions = np.busday_offset(np.datetime64("2010-01-04"), np.arange(len(prices))).astype("datetime64[ns]")
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "given.npz"
         np.savez(given, sessions=sessions, prices=prices, scores=np.array(scores), horizons=HORIZONS)
-        script = Path(__file__).parent / "peers" / "alphalens_ic.py"
-        answer = json.loads(subprocess.run([PEERS_PYTHON, script, given], check=True, capture_output=True, text=True).stdout)
+        command = [PEERS_PYTHON, "-m", f"mech_exo_tests.benchmarks.peers.{module}", given]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
+
+
+def alphalens(prices: np.ndarray, scores: list[np.ndarray]) -> tuple[str, float]:
+    """Version, and median seconds for one factor."""
+    answer = ask_alphalens("alphalens_ic", prices, scores)
     return answer["version"], statistics.median(answer["seconds"])
 
 

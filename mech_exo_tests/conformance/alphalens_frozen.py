@@ -1,7 +1,7 @@
 """Regenerates `frozen/alphalens_ic.csv.gz`: what alphalens makes of three scores on the sample prices.
 
     SAMPLE=.venv/lib/python3*/site-packages/skfolio/datasets/data/sp500_dataset.csv.gz
-    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_frozen.py $SAMPLE
+    .venv-peers/bin/python -m mech_exo_tests.conformance.alphalens_frozen $SAMPLE
 
 Runs with the interpreter of `.venv-peers`. The test of conformance imports `sample` and `scores` from here, so that both sides rank the
 same numbers.
@@ -41,7 +41,8 @@ def _change(prices, window):
 
 def main(path):
     import alphalens
-    from alphalens_ic import alphalens_ic
+
+    from mech_exo_tests.conformance.alphalens_ic import alphalens_ic
 
     sessions, prices = sample(path)
     by_pair = {(name, horizon): score for name, score in scores(prices).items() for horizon in HORIZONS}

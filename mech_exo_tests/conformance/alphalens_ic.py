@@ -1,6 +1,6 @@
 """Information coefficients by alphalens itself; runs with the interpreter of `.venv-peers`, and imports nothing of ours.
 
-    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_ic.py INPUT.npz OUTPUT.npz
+    .venv-peers/bin/python -m mech_exo_tests.conformance.alphalens_ic INPUT.npz OUTPUT.npz
 
 INPUT holds `sessions` (datetime64), `prices` (n_sessions, n_symbols), `horizons`, and `scores` (n_factors, n_horizons, n_sessions,
 n_symbols); OUTPUT holds `ic` (n_factors, n_horizons, n_sessions) and `version`. Scores differ by horizon because alphalens bridges gaps
@@ -10,13 +10,12 @@ unless all horizons of a call are known.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
-import warnings
 
 import numpy as np
 import pandas as pd
+
+from mech_exo_tests.conformance.alphalens_input import factor, quietly, table
 
 
 def alphalens_ic(sessions, prices, score, horizon):
@@ -24,17 +23,12 @@ def alphalens_ic(sessions, prices, score, horizon):
     from alphalens.performance import factor_information_coefficient
     from alphalens.utils import get_clean_factor_and_forward_returns
 
-    index = pd.DatetimeIndex(sessions)
-    names = [f"n{i:04d}" for i in range(prices.shape[1])]
-    factor = pd.DataFrame(score, index=index, columns=names).stack()  # noqa: PD013 - the example of alphalens' own documentation
-    factor.index.names = ["date", "asset"]
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         # One bin: quantiles whose edges tie would drop the session. max_loss of 1: no share of dropped rows is an error. No filter_zscore:
         # by default returns beyond 20 standard deviations of the name's whole history are dropped, which looks ahead.
         clean = get_clean_factor_and_forward_returns(
-            factor.dropna(),
-            pd.DataFrame(prices, index=index, columns=names),
+            factor(sessions, score),
+            table(sessions, prices),
             quantiles=None,
             bins=1,
             periods=(horizon,),
@@ -42,7 +36,7 @@ def alphalens_ic(sessions, prices, score, horizon):
             max_loss=1.0,
         )
         ic = factor_information_coefficient(clean)
-    return ic.iloc[:, 0].reindex(index).to_numpy()
+    return ic.iloc[:, 0].reindex(pd.DatetimeIndex(sessions)).to_numpy()
 
 
 def main(source, target):

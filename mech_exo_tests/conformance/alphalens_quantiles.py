@@ -1,6 +1,6 @@
 """Quintile returns, turnover and rank autocorrelation by alphalens itself; runs with the interpreter of `.venv-peers`.
 
-    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_quantiles.py INPUT.npz OUTPUT.npz
+    .venv-peers/bin/python -m mech_exo_tests.conformance.alphalens_quantiles INPUT.npz OUTPUT.npz
 
 INPUT and the reasons for its shape are those of `alphalens_ic.py`; OUTPUT holds `figures` (n_factors, n_horizons, 7, n_sessions), in the
 order of `FIGURES`, and `version`. Imports nothing of ours.
@@ -8,13 +8,12 @@ order of `FIGURES`, and `version`. Imports nothing of ours.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
-import warnings
 
 import numpy as np
 import pandas as pd
+
+from mech_exo_tests.conformance.alphalens_input import factor, quietly, table
 
 FIGURES = ("quintile_1", "quintile_2", "quintile_3", "quintile_4", "quintile_5", "turnover", "rank_autocorrelation")
 
@@ -28,16 +27,11 @@ def alphalens_quantiles(sessions, prices, score, horizon):
     from alphalens.performance import factor_rank_autocorrelation, mean_return_by_quantile, quantile_turnover
     from alphalens.utils import get_clean_factor_and_forward_returns
 
-    index = pd.DatetimeIndex(sessions)
-    names = [f"n{i:04d}" for i in range(prices.shape[1])]
-    factor = pd.DataFrame(score, index=index, columns=names).stack()  # noqa: PD013 - the example of alphalens' own documentation
-    factor.index.names = ["date", "asset"]
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         # max_loss of 1 also makes alphalens drop a session whose quintile edges tie, and not raise.
         clean = get_clean_factor_and_forward_returns(
-            factor.dropna(),
-            pd.DataFrame(prices, index=index, columns=names),
+            factor(sessions, score),
+            table(sessions, prices),
             quantiles=5,
             periods=(horizon,),
             filter_zscore=None,
@@ -49,7 +43,7 @@ def alphalens_quantiles(sessions, prices, score, horizon):
     by_quintile = means.iloc[:, 0].unstack("factor_quantile")  # noqa: PD010 - one column, two levels
     columns = [by_quintile[quintile] for quintile in range(1, 6)]
     columns += [(turnover[0] + turnover[1]) / 2, autocorrelation]
-    return np.array([column.reindex(index).to_numpy(dtype=np.float64) for column in columns])
+    return np.array([column.reindex(pd.DatetimeIndex(sessions)).to_numpy(dtype=np.float64) for column in columns])
 
 
 def main(source, target):

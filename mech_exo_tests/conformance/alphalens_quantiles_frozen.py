@@ -1,7 +1,7 @@
 """Regenerates `frozen/alphalens_quantiles.csv.gz`: what alphalens' quintiles make of two scores on the sample prices.
 
     SAMPLE=.venv/lib/python3*/site-packages/skfolio/datasets/data/sp500_dataset.csv.gz
-    .venv-peers/bin/python mech_exo_tests/conformance/alphalens_quantiles_frozen.py $SAMPLE
+    .venv-peers/bin/python -m mech_exo_tests.conformance.alphalens_quantiles_frozen $SAMPLE
 
 Runs with the interpreter of `.venv-peers`, and takes the prices and scores of `alphalens_frozen`, without the one with many ties: a tie
 goes to the quintile of its lowest rank in alphalens, and to that of its average rank with us. Twelve digits are kept.
@@ -28,8 +28,9 @@ def last_sessions(sessions, prices):
 
 def main(path):
     import alphalens
-    from alphalens_frozen import sample, scores
-    from alphalens_quantiles import FIGURES, alphalens_quantiles
+
+    from mech_exo_tests.conformance.alphalens_frozen import sample, scores
+    from mech_exo_tests.conformance.alphalens_quantiles import FIGURES, alphalens_quantiles
 
     sessions, prices = last_sessions(*sample(path))
     columns = {}

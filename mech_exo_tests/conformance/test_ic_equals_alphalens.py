@@ -71,7 +71,7 @@ def test_ic_of_real_prices_equals_alphalens(tmp_path):
     visible = np.where(np.isnan(returns), np.nan, scores[:, None])
     given, result = tmp_path / "given.npz", tmp_path / "result.npz"
     np.savez(given, sessions=panel.sessions.astype("datetime64[ns]"), prices=prices, horizons=horizons, scores=visible)
-    subprocess.run([PEERS_PYTHON, Path(__file__).parent / "alphalens_ic.py", given, result], check=True)
+    subprocess.run([PEERS_PYTHON, "-m", "mech_exo_tests.conformance.alphalens_ic", given, result], check=True, cwd=ROOT)
     with np.load(result) as theirs:
         ic, n = information_coefficients(list(scores), list(returns))
         worst = max(difference(ic[f, h], theirs["ic"][f, h], n[f, h]) for f in range(len(scores)) for h in range(len(horizons)))

@@ -97,7 +97,7 @@ def test_quintiles_of_real_prices_equal_alphalens(tmp_path: Path):
     scores = np.array([[visible(score, prices, horizon)[0] for horizon in horizons] for score in real_scores(prices)])
     given, result = tmp_path / "given.npz", tmp_path / "result.npz"
     np.savez(given, sessions=panel.sessions.astype("datetime64[ns]"), prices=prices, horizons=horizons, scores=scores)
-    subprocess.run([PEERS_PYTHON, Path(__file__).parent / "alphalens_quantiles.py", given, result], check=True)
+    subprocess.run([PEERS_PYTHON, "-m", "mech_exo_tests.conformance.alphalens_quantiles", given, result], check=True, cwd=ROOT)
     with np.load(result) as found:
         theirs = found["figures"]
     for by_horizon, their_horizons in zip(scores, theirs, strict=True):

@@ -1,6 +1,6 @@
 """Seconds that alphalens takes from prices and one factor to IC, quintile returns, spread, turnover and rank autocorrelation.
 
-    .venv-peers/bin/python mech_exo_tests/benchmarks/peers/alphalens_statistics.py INPUT.npz
+    .venv-peers/bin/python -m mech_exo_tests.benchmarks.peers.alphalens_statistics INPUT.npz
 
 Runs with the interpreter of `.venv-peers`. INPUT holds `sessions`, `prices` (n_sessions, n_symbols), `scores` (n_factors, n_sessions,
 n_symbols) and `horizons`. Prints one line of JSON: the version, and for each factor the seconds of all horizons in one call, and those of
@@ -9,26 +9,23 @@ the horizon in the middle alone. Importing and the making of pandas objects are 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import sys
 import time
-import warnings
 
 import numpy as np
-import pandas as pd
+
+from mech_exo_tests.conformance.alphalens_input import factor, quietly, table
 
 
-def seconds(prices, factor, horizons):
+def seconds(prices, scores, horizons):
     """What a user calls for these figures, with the clean-up that goes before it done once for all horizons."""
     from alphalens import performance
     from alphalens.utils import get_clean_factor_and_forward_returns
 
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quietly():
         start = time.perf_counter()
-        clean = get_clean_factor_and_forward_returns(factor, prices, quantiles=5, periods=horizons)
+        clean = get_clean_factor_and_forward_returns(scores, prices, quantiles=5, periods=horizons)
         performance.factor_information_coefficient(clean)
         means, _ = performance.mean_return_by_quantile(clean, by_date=True, demeaned=False)
         performance.compute_mean_returns_spread(means, 5, 1)
@@ -43,17 +40,13 @@ def main(source):
     import alphalens
 
     with np.load(source) as given:
-        index, horizons = pd.DatetimeIndex(given["sessions"]), tuple(int(h) for h in given["horizons"])
-        names = [f"n{i:05d}" for i in range(given["prices"].shape[1])]
-        prices = pd.DataFrame(given["prices"], index=index, columns=names)
-        factors = [pd.DataFrame(score, index=index, columns=names).stack().dropna() for score in given["scores"]]  # noqa: PD013
-    for factor in factors:
-        factor.index.names = ["date", "asset"]
+        sessions, horizons = given["sessions"], tuple(int(h) for h in given["horizons"])
+        prices, factors = table(sessions, given["prices"]), [factor(sessions, score) for score in given["scores"]]
     alone = (horizons[len(horizons) // 2],)
     answer = {
         "version": alphalens.__version__,
-        "all_horizons": [seconds(prices, factor, horizons) for factor in factors],
-        "one_horizon": [seconds(prices, factor, alone) for factor in factors],
+        "all_horizons": [seconds(prices, each, horizons) for each in factors],
+        "one_horizon": [seconds(prices, each, alone) for each in factors],
     }
     print(json.dumps(answer))
 
