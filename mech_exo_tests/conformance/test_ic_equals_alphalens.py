@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +13,12 @@ from mech_exo_assets.quant.ic import information_coefficients
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.returns import forward_returns
 from mech_exo_tests.conformance import alphalens_frozen
+from mech_exo_tests.conformance.sample_prices import sample_prices
 
 ROOT = Path(__file__).parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 REAL_PRICES = ROOT.parent / "shared" / "data" / "sp500" / "prices.parquet"
 TOLERANCE = 1e-12
-
-
-def sample_prices():
-    spec = find_spec("skfolio")
-    assert spec is not None
-    assert spec.origin is not None
-    return alphalens_frozen.sample(Path(spec.origin).parent / "datasets" / "data" / "sp500_dataset.csv.gz")
 
 
 def difference(ours, theirs, n):

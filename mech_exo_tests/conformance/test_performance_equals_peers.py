@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,16 +15,14 @@ from hypothesis.extra.numpy import arrays
 
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.performance import drawdown_series, drawdowns, monthly_returns, performance, rolling_sharpe
-from mech_exo_tests.conformance import alphalens_frozen, empyrical_frozen
+from mech_exo_tests.conformance import empyrical_frozen
+from mech_exo_tests.conformance.sample_prices import sample_prices
 
 TOLERANCE = 1e-9
 
 
 def sample():
-    spec = find_spec("skfolio")
-    assert spec is not None
-    assert spec.origin is not None
-    sessions, prices = alphalens_frozen.sample(Path(spec.origin).parent / "datasets" / "data" / "sp500_dataset.csv.gz")
+    sessions, prices = sample_prices()
     return sessions.astype("datetime64[D]")[1:], *empyrical_frozen.series(prices)
 
 

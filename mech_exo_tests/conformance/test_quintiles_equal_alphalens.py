@@ -13,7 +13,6 @@ is halved since 0.5; ours is the plain difference.
 from __future__ import annotations
 
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +24,13 @@ from mech_exo_assets.quant.quintiles import quintile_figures
 from mech_exo_assets.quant.returns import forward_returns
 from mech_exo_tests.conformance import alphalens_frozen, alphalens_quantiles_frozen
 from mech_exo_tests.conformance.alphalens_quantiles import FIGURES
+from mech_exo_tests.conformance.sample_prices import sample_prices
 
 ROOT = Path(__file__).parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 REAL_PRICES = ROOT.parent / "shared" / "data" / "sp500" / "prices.parquet"
 TOLERANCE = 1e-12
 LEAST_NAMES = 5
-
-
-def sample_prices() -> tuple[np.ndarray, np.ndarray]:
-    spec = find_spec("skfolio")
-    assert spec is not None
-    assert spec.origin is not None
-    return alphalens_frozen.sample(Path(spec.origin).parent / "datasets" / "data" / "sp500_dataset.csv.gz")
 
 
 def visible(score: np.ndarray, prices: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:

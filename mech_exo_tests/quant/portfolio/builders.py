@@ -83,23 +83,16 @@ def sectors_of(panel: Panel, count: int) -> dict[str, str]:
     return {symbol: f"sector {number % count}" for number, symbol in enumerate(panel.symbols.tolist()[:-1])}
 
 
-def weights_of(
-    scores: Panel, market: Panel | None = None, *, sectors: dict[str, str] | None = None, previous=None, **choices: Any
-) -> np.ndarray:
-    return target_weights(
-        scores,
-        market or still_market(scores),
-        construct(**choices),
-        sectors=sectors or {},
-        calendar="XNYS",
-        previous=TARGETS.empty() if previous is None else previous,
-    )
+def weights_of(scores: Panel, market: Panel | None = None, **given: Any) -> np.ndarray:
+    return _built(target_weights, scores, market, **given)
 
 
-def table_of(
-    scores: Panel, market: Panel | None = None, *, sectors: dict[str, str] | None = None, previous=None, **choices: Any
-) -> pl.DataFrame:
-    return target_table(
+def table_of(scores: Panel, market: Panel | None = None, **given: Any) -> pl.DataFrame:
+    return _built(target_table, scores, market, **given)
+
+
+def _built(build: Any, scores: Panel, market: Panel | None, *, sectors: dict[str, str] | None = None, previous=None, **choices: Any) -> Any:
+    return build(
         scores,
         market or still_market(scores),
         construct(**choices),
