@@ -326,7 +326,7 @@ def test_size_stays_near_the_level_for_fat_tails_and_dependence(n, kind):
 
 @pytest.mark.slow
 def test_size_is_lost_where_dependence_outlasts_the_kernel():
-    """A tenth of the variance in an AR(1) with 0.95. Held so that the documentation's warning stays true: 6.5 % to 20 % at 1260 sessions."""
+    """A tenth of the variance in an AR(1) with 0.95. Holds the warning of the documentation true: 6.5 % to 20 % at 1260 sessions."""
     _, rejected, _, _ = measured(1260, "slow", n_series=1000)
     assert 0.065 < rejected < 0.20
 
