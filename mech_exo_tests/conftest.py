@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from mech_exo_tests.postgres import PostgresServer, find_programs
 
 # The machine that runs the tests may be busy with others: a slow example is no failure.
 settings.register_profile("mech_exo", deadline=None)
@@ -23,3 +26,17 @@ def sp500_folder() -> Path:
     if not (folder / "prices.parquet").is_file():
         pytest.skip(f"the development prices are not at {folder}; set MECH_EXO_SHARED to the folder that holds data/sp500")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    """A PostgreSQL server of this session; each test takes a new database of it. What uses it is `slow`, and skipped without PostgreSQL."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is neither on PATH nor in /usr/lib/postgresql; install it (apt-get install postgresql)")
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -24,6 +24,8 @@ def _default_home() -> Path:
 _REFUSED_IN_HOME = frozenset("%[]?*^|\\")
 """deltalake reads these in a path as parts of a URL, and DuckDB as wildcards."""
 
+_SQLITE = "sqlite:///"
+
 
 class Settings(BaseSettings):
     """Where this installation reads and writes, from MECH_EXO_* variables; options of the command line go before them.
@@ -42,6 +44,9 @@ class Settings(BaseSettings):
         `multiprocess` (a step is a process of its own, and costs seconds).
     slack_webhook : SecretStr or None
         Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
+    db_url : SecretStr or None
+        Database of the weight searches (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or `postgresql://user:password@host/database`,
+        which several machines may share. Default: a SQLite file in the home (`studies_url`).
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
@@ -51,6 +56,7 @@ class Settings(BaseSettings):
     config: Path | None = None
     executor: Literal["in_process", "multiprocess"] = "in_process"
     slack_webhook: SecretStr | None = None
+    db_url: SecretStr | None = None
 
     @field_validator("home", "config")
     @classmethod
@@ -64,6 +70,14 @@ class Settings(BaseSettings):
         if refused is not None:
             raise ValueError(f"the tables cannot be stored under a path with {refused!r}; choose another folder")
         return home
+
+    @field_validator("db_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        scheme, separator, _ = (_SQLITE if url is None else url.get_secret_value()).partition("://")
+        if not separator or scheme.split("+")[0] not in {"sqlite", "postgresql"}:
+            raise ValueError("it must begin with sqlite:// or postgresql://, as in postgresql://user:password@host/database")
+        return url
 
     @model_validator(mode="after")
     def _choices_of_the_home(self) -> Settings:
@@ -92,9 +106,18 @@ class Settings(BaseSettings):
         return self.home / "reports"
 
     @property
+    def studies_url(self) -> str:
+        """URL of the database of the weight searches, with its password."""
+        return f"{_SQLITE}{self.home}/studies.db" if self.db_url is None else self.db_url.get_secret_value()
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage: runs, events, schedules."""
         return self.home / "dagster"
+
+
+_SECRETS = frozenset({"slack_webhook", "db_url"})
+"""They have no option: a command line is seen by all users of a machine."""
 
 
 def load_settings(**options: object) -> Settings:
@@ -109,4 +132,7 @@ def load_settings(**options: object) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # ty: ignore[invalid-argument-type]
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
+        if name in _SECRETS:
+            # Neither shown nor kept as the cause, whose text shows it.
+            raise InputError(f"MECH_EXO_{name.upper()}: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
         raise InputError(f"MECH_EXO_{name.upper()} (--{name}): {reason(error.errors()[:1])}.") from error

@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    for name in ("HOME", "SOURCE", "CONFIG", "EXECUTOR", "SLACK_WEBHOOK"):
+    for name in ("HOME", "SOURCE", "CONFIG", "EXECUTOR", "SLACK_WEBHOOK", "DB_URL"):
         monkeypatch.delenv(f"MECH_EXO_{name}", raising=False)

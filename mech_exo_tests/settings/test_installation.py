@@ -95,3 +95,19 @@ def test_a_homes_own_choices_are_taken_where_none_are_named(tmp_path):
     assert load_strategy(load_settings(home=tmp_path).config).seed == 3
     other = tmp_path / "other.yaml"
     assert load_settings(home=tmp_path, config=other).config == other
+
+
+def test_the_studies_are_kept_in_the_home_unless_a_database_is_named(monkeypatch, tmp_path):
+    assert load_settings(home=tmp_path).studies_url == f"sqlite:///{tmp_path}/studies.db"
+    monkeypatch.setenv("MECH_EXO_DB_URL", "postgresql://me:hush@host/base")
+    settings = load_settings(home=tmp_path)
+    assert settings.studies_url == "postgresql://me:hush@host/base"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["mysql://me:hush@host/base", "postgres://me:hush@host/base", "hush"])
+def test_a_database_of_another_kind_is_refused_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("MECH_EXO_DB_URL", url)
+    with pytest.raises(InputError, match=r"^MECH_EXO_DB_URL: it must begin with sqlite:// or postgresql://") as caught:
+        load_settings()
+    assert "hush" not in str(caught.value)
