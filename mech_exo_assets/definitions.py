@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mech_exo_assets.defs import backtest, decay, factors, market, reporting, strategy, walk_forward
+from mech_exo_assets.defs import backtest, decay, factors, market, reporting, strategy, walk_forward, weights
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
-from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH
+from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, WEIGHT_SEARCH
 from mech_exo_assets.defs.resources import build_resources
-from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest
+from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_weight_search
 from mech_exo_assets.defs.sensors import decay_sensor
 from mech_exo_assets.quant.factor_names import declared
 from mech_exo_assets.settings import Settings, load_strategy
@@ -22,12 +22,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, reporting]),
+            *dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, weights, reporting]),
             factor_pages(_factors(settings)),
         ],
         resources=build_resources(settings),
-        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST],
-        schedules=[daily_refresh, nightly_backtest],
+        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH],
+        schedules=[daily_refresh, nightly_backtest, weekly_weight_search],
         sensors=[AUTOMATION_SENSOR, decay_sensor],
         executor=EXECUTORS[settings.executor],
     )

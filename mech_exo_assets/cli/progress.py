@@ -6,12 +6,17 @@ What belongs here: turning Dagster's events into progress. What does not: the su
 from __future__ import annotations
 
 import logging
+import re
 from types import TracebackType
 from typing import Self
 
 import dagster as dg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from mech_exo_assets.defs.weights import PROGRESS
+
+_TRIALS = re.compile(PROGRESS.format(done=r"(\d+)", wanted=r"(\d+)"))
 
 
 class RunProgress(logging.Handler):
@@ -33,6 +38,7 @@ class RunProgress(logging.Handler):
         self._bar = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
         )
+        self._trials: TaskID | None = None
         self._task = self._bar.add_task("starting", total=None)
 
     def of(self, *, stages: int) -> Self:
@@ -50,7 +56,10 @@ class RunProgress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a step's beginning and end, and of checks that did not pass."""
         event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
-        if event is None or event.step_key is None:
+        if event is None:
+            self._count_trials(record)
+            return
+        if event.step_key is None:
             return
         stage = event.step_key.replace("__", "/")
         if event.event_type == dg.DagsterEventType.STEP_START:
@@ -66,6 +75,16 @@ class RunProgress(logging.Handler):
             evaluation = event.asset_check_evaluation_data
             figures = ", ".join(f"{name} {entry.value}" for name, entry in evaluation.metadata.items())
             self.not_passed.append({"asset": evaluation.asset_key.to_user_string(), "check": evaluation.check_name, "figures": figures})
+
+    def _count_trials(self, record: logging.LogRecord) -> None:
+        """Move the bar of a search, which says in the log how far it is."""
+        found = _TRIALS.search(record.getMessage())
+        if found is None:
+            return
+        done, wanted = (int(each) for each in found.groups())
+        if self._trials is None:
+            self._trials = self._bar.add_task("  trials", total=wanted)
+        self._bar.update(self._trials, completed=done)
 
     def as_logger(self) -> dg.LoggerDefinition:
         """A Dagster logger that hands the run's events to this handler."""

@@ -16,6 +16,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, Launched, launch
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -27,7 +28,7 @@ from mech_exo_assets.cli.options import (
     require_source,
     settings_from,
 )
-from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.reports.files import ReportFiles, write_in_one_step
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from mech_exo_assets.defs.refresh import Plan
     from mech_exo_assets.sources.protocol import MarketData
-
-ACTOR_TAG = "mech_exo/actor"
 
 EXAMPLES = """
 \b
@@ -110,7 +109,8 @@ def run(
             console.print(f"Computing {todo.first_year} to {todo.last_year}: {todo.reason}.", highlight=False)
             keys = None if select is None else _selected(select, definitions.resolve_asset_graph())
             begin(settings.home, last, todo)
-            run_id, stages, not_passed = _execute(settings, definitions, todo, keys=keys, console=console)
+            done = _execute(settings, definitions, todo, keys=keys, console=console)
+            run_id, stages, not_passed = done.run_id, done.stages, done.not_passed
             if select is None:
                 write_record(settings.home, now, run_id=run_id)
                 _keep_choices(settings)
@@ -146,36 +146,15 @@ def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
     return definitions, market_source.read()
 
 
-def _execute(
-    settings: Settings, definitions: dg.Definitions, todo: Plan, *, keys: list[dg.AssetKey] | None, console: Console
-) -> tuple[str, dict[str, float], list[dict[str, str]]]:
-    import dagster as dg
-
-    from mech_exo_assets.cli.progress import RunProgress
+def _execute(settings: Settings, definitions: dg.Definitions, todo: Plan, *, keys: list[dg.AssetKey] | None, console: Console) -> Launched:
     from mech_exo_assets.defs.jobs import REFRESH, year_range_tags
 
-    with dagster_instance(settings) as instance:
-        _fail_abandoned_runs(instance)
-        progress = RunProgress(console)
-        watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
-        if keys is None:
-            job = watched.resolve_job_def(REFRESH.name)
-        else:
-            job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(keys))
-        with progress.of(stages=len(job.nodes)):
-            result = job.execute_in_process(
-                instance=instance,
-                raise_on_error=False,
-                run_config={"loggers": {"progress": {}}},
-                tags={
-                    **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),
-                    ACTOR_TAG: "mech-exo run",
-                    "mech_exo/reason": todo.reason,
-                },
-            )
-    if not result.success:
-        _raise_failure(result)
-    return result.run_id, progress.seconds, progress.not_passed
+    tags = {
+        **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),
+        ACTOR_TAG: "mech-exo run",
+        REASON_TAG: todo.reason,
+    }
+    return launch(settings, definitions, REFRESH.name if keys is None else keys, tags=tags, console=console)
 
 
 def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
@@ -193,31 +172,6 @@ def _selected(select: str, graph: dg.AssetGraph) -> list[dg.AssetKey]:
     if not keys:
         raise InputError(f"--select {select!r} selects no asset. `mech-exo status` lists them.")
     return keys
-
-
-def _fail_abandoned_runs(instance: dg.DagsterInstance) -> None:
-    """Close the runs whose process was killed. This process holds the home's lock, so none of them is alive."""
-    import dagster as dg
-
-    alive = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={ACTOR_TAG: "mech-exo run"})
-    for abandoned in instance.get_runs(alive):
-        instance.report_run_failed(abandoned, "The process of this run ended before it did. The next run computes the same years again.")
-
-
-def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            stage = (event.step_key or "").replace("__", "/")
-            message = "no reason was given" if error is None else error.message.strip()
-            kind = None if error is None else error.cls_name
-            if kind in ("InputError", "MechExoError", "ContractError"):
-                # Dagster puts the class before the sentence, which is complete without it.
-                message = message.partition(": ")[2]
-            raise (InputError if kind == "InputError" else MechExoError)(f"{stage}: {message}")
-    raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
 
 
 def _absent_factors(settings: Settings) -> dict[str, str]:

@@ -14,9 +14,9 @@ from mech_exo_assets.storage.io_manager import REBUILD_TAG
 
 REFRESH = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(QUANTSTATS_REPORT),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(QUANTSTATS_REPORT) - dg.AssetSelection.groups("weights"),
     description="The whole chain, from the source to the mart and the tear sheet. `mech-exo run` launches it. The PDF, which takes several "
-    "seconds, is made every night, and by `mech-exo report quantstats`.",
+    "seconds, is made every night, and by `mech-exo report quantstats`; weights are searched every week, and by `mech-exo search`.",
 )
 
 MARKET_REFRESH = dg.define_asset_job(
@@ -30,6 +30,13 @@ NIGHTLY_BACKTEST = dg.define_asset_job(
     selection=(dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(key_of(COMPOSITE), key_of(TARGETS)))
     | dg.AssetSelection.assets(TEAR_SHEET, QUANTSTATS_REPORT),
     description="Trade the strategy's targets of today over its whole history, hold the result against its limits, and write the reports.",
+)
+
+WEIGHT_SEARCH = dg.define_asset_job(
+    "weight_search",
+    selection=dg.AssetSelection.groups("weights"),
+    description="Search factor weights on the history before the hold-out, choose, measure how much is chance, and compare on the "
+    "hold-out. `mech-exo search` launches it. No weight of the strategy is changed by it.",
 )
 
 

@@ -96,8 +96,8 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
 
 
 def choices_hash(strategy: Strategy) -> str:
-    """What a strategy is known by in a record."""
-    return hashlib.sha256(strategy.model_dump_json().encode()).hexdigest()
+    """What a strategy is known by in a record: the choices that a refresh depends on, and not those of the weight search."""
+    return hashlib.sha256(strategy.model_dump_json(exclude={"search", "gates"}).encode()).hexdigest()
 
 
 def plan(now: Fingerprint, last: Fingerprint | None, *, because: str | None = None) -> Plan | None:

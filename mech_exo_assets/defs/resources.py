@@ -1,6 +1,7 @@
 """What assets are given besides their inputs, as Dagster *resources*.
 
-What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the channel of alerts. What
+What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the database of
+searches, the channel of alerts. What
 does not: the Dagster-free classes behind them.
 """
 
@@ -18,6 +19,7 @@ from mech_exo_assets.sources.uri import open_source
 from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart
+from mech_exo_assets.storage.studies import StudyDatabase
 
 
 class MarketSource:
@@ -53,5 +55,6 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "market_source": MarketSource(settings.source),
         "strategy": strategy,
         "report_files": ReportFiles(settings.reports_path),
+        "studies": StudyDatabase(settings.studies_url),
         "alerts": Alerts(settings.slack_webhook),
     }

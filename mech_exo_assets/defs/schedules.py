@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, year_range_tags
+from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH, year_range_tags
 from mech_exo_assets.defs.partitions import YEARS
 
 LAST_YEARS = 2
@@ -39,3 +39,15 @@ def daily_refresh(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReque
 def nightly_backtest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """Judge the strategy as it stands, when the daily refresh has had two and a half hours to go through the graph."""
     yield _last_years(context)
+
+
+@dg.schedule(
+    job=WEIGHT_SEARCH,
+    cron_schedule="0 9 * * 6",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekly_weight_search(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Search weights on Saturdays. Within a month, in which the hold-out stays the same, trials that are done are not tried again."""
+    reason = "weekly weight search"
+    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": reason})

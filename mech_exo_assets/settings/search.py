@@ -35,7 +35,7 @@ class Search(Section):
     """Which weights are tried, how, and how one is chosen."""
 
     name: str = Field(min_length=1, max_length=100)
-    trials: int = Field(ge=1, le=100_000)
+    trials: int = Field(ge=1, le=10_000)
     seconds: PositiveFloat | None
     sampler: Literal["tpe", "nsga2"]
     startup: PositiveInt
@@ -57,6 +57,13 @@ class Search(Section):
         if wrong:
             raise ValueError(f"{wrong[0]:g} is not a share of the equal weights; take numbers from 0 (none) to 1 (equal weights)")
         return tuple(sorted(set(shares)))
+
+    @model_validator(mode="after")
+    def _in_whole_batches(self) -> Search:
+        if self.trials % self.batch:
+            near = max(self.trials // self.batch, 1) * self.batch
+            raise ValueError(f"trials: {self.trials} is no multiple of batch: {self.batch}; take trials: {near} or another batch")
+        return self
 
     @model_validator(mode="after")
     def _in_order(self) -> Search:

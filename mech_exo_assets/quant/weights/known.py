@@ -43,8 +43,7 @@ def decayed_multipliers(monitor: pl.DataFrame, residual_ic: pl.DataFrame, sessio
     dict of str to float
         From 0 to 1; factors that are not decayed are not in it.
     """
-    last = pl.Series([sessions[-1]]).cast(pl.Date)[0]
-    latest = monitor.filter(pl.col("date") <= last).sort("date").group_by("factor", maintain_order=True).last()
+    latest = monitor.filter(pl.col("date") <= sessions[-1].item()).sort("date").group_by("factor", maintain_order=True).last()
     horizon = strategy.monitored_horizon
     known = known_ic(residual_ic, sessions, horizon=horizon, execution_lag=strategy.execution_lag).sort("factor", "date")
     values = {str(key[0]): part["ic"].to_numpy() for key, part in known.partition_by("factor", as_dict=True).items()}
@@ -121,9 +120,8 @@ def _middle(space: Space, strategy: Strategy) -> dict[str, float]:
     values = strategy.construction.model_dump()
     found = {}
     for name in space.construction:
-        at = values
-        for part in name.split("."):
-            at = at[part]
-        if at is not None:
-            found[name] = at
+        section, _, last = name.rpartition(".")
+        value = (values[section] if section else values)[last]
+        if value is not None:
+            found[name] = float(value)
     return found

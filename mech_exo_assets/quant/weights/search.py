@@ -14,17 +14,15 @@ such a search depend on who was faster.
 
 from __future__ import annotations
 
-import math
 import time
-import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mech_exo_assets.quant.weights.candidate import CONSTRUCTION, WEIGHT, Candidate, Space
 from mech_exo_assets.quant.weights.objective import Evaluation, Objective
+from mech_exo_assets.quant.weights.optuna_log import quietly
 from mech_exo_assets.quant.weights.store import TrialStore
 from mech_exo_assets.settings.search import OPENED, Search, SearchLimits
 
@@ -97,7 +95,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[optuna.trial.FrozenTrial]:
     """`search` with anything that judges candidates."""
-    batches = math.ceil(choices.trials / choices.batch)
+    batches = choices.trials // choices.batch
     until = None if choices.seconds is None else time.monotonic() + choices.seconds
     asker = _Asker(space, choices, seed, dict(starts or {}))
     asker.learn(store.trials())
@@ -141,7 +139,7 @@ class _Asker:
         import optuna
 
         self._space, self._choices, self._seed, self._starts = space, choices, seed, starts
-        with _quietly():
+        with quietly():
             self._study = optuna.create_study(directions=DIRECTIONS)
         self._distributions = distributions(space)
         self._seen: set[tuple[int, int]] = set()
@@ -165,9 +163,9 @@ class _Asker:
 
         study = self._study
         first = batch * self._choices.batch
-        count = min(self._choices.batch, self._choices.trials - first)
+        count = self._choices.batch
         starts = list(self._starts.items())[first : first + count]
-        with _quietly():
+        with quietly():
             study.sampler = self._sampler(batch)
             for _, candidate in starts:
                 study.enqueue_trial(self._space.parameters(candidate.weights, candidate.construction))
@@ -191,7 +189,7 @@ class _Asker:
                 for name, value in constraint_values(outcome, candidate, self._space, self._choices.limits).items():
                     trial.set_constraint(name, value)
                 study.tell(trial, values_of(outcome))
-        return study.get_trials(deepcopy=False)[-count:]
+        return [_without_notes_of_the_sampler(trial) for trial in study.get_trials(deepcopy=False)[-count:]]
 
     def _sampler(self, batch: int) -> optuna.samplers.BaseSampler:
         import optuna
@@ -199,9 +197,13 @@ class _Asker:
         seed = int(np.random.SeedSequence([self._seed, batch]).generate_state(1)[0])
         if self._choices.sampler == "nsga2":
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=self._choices.startup)
-        return optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, n_startup_trials=self._choices.startup, warn_independent_sampling=False
-        )
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=self._choices.startup)
+
+
+def _without_notes_of_the_sampler(trial: optuna.trial.FrozenTrial) -> optuna.trial.FrozenTrial:
+    """The trial without what TPE noted for itself while it proposed it: a copy of all parameters, which nothing reads later."""
+    trial.system_attrs = {key: value for key, value in trial.system_attrs.items() if not key.startswith("tpe:")}
+    return trial
 
 
 def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
@@ -217,21 +219,6 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
         else:
             found[CONSTRUCTION + name] = optuna.distributions.FloatDistribution(low, high)
     return found
-
-
-@contextmanager
-def _quietly() -> Generator[None]:
-    """Without Optuna's line for each trial, and without its warning that the multivariate sampler is experimental, which is known here."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
 
 
 def _tell(progress: Callable[[int, int], None] | None, done: int, wanted: int) -> None:

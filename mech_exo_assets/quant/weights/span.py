@@ -59,7 +59,7 @@ def span_of(sessions: Dates, strategy: Strategy) -> Span:
     months = strategy.search.holdout_months
     if not len(sessions):
         raise InputError("the weight search has no sessions. Run `mech-exo run` first.")
-    dates = [dt.date.fromisoformat(str(day)) for day in (sessions[0], sessions[-1])]
+    dates: list[dt.date] = [day.item() for day in (sessions[0], sessions[-1])]
     begin = months_later(dates[1].replace(day=1), 1 - months)
     split = int(np.searchsorted(sessions, np.datetime64(begin)))
     stop = split - gap_sessions(strategy)
@@ -69,7 +69,7 @@ def span_of(sessions: Dates, strategy: Strategy) -> Span:
             f"(search.holdout_months) are held out and {gap_sessions(strategy)} sessions before them are left out. Lower "
             "search.holdout_months, or give a longer history."
         )
-    ends = [dt.date.fromisoformat(str(sessions[at])) for at in (0, stop - 1, split, len(sessions) - 1)]
+    ends: list[dt.date] = [sessions[at].item() for at in (0, stop - 1, split, len(sessions) - 1)]
     return Span(slice(0, stop), slice(split, len(sessions)), *ends)
 
 
@@ -91,5 +91,4 @@ def known_ic(ic: pl.DataFrame, sessions: Dates, *, horizon: int, execution_lag: 
     last = len(sessions) - 1 - execution_lag - horizon
     if last < 0:
         return ic.clear()
-    newest = dt.date.fromisoformat(str(sessions[last]))
-    return ic.filter((pl.col("horizon") == horizon) & (pl.col("date") <= newest))
+    return ic.filter((pl.col("horizon") == horizon) & (pl.col("date") <= sessions[last].item()))

@@ -1,0 +1,106 @@
+"""Executing a job of the asset graph in this process, with its progress on the console and its failure as one line.
+
+What belongs here: what `run` and `search` share. What does not: which job, and with which tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from mech_exo_assets.cli.options import dagster_instance
+from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A run that has succeeded.
+
+    Attributes
+    ----------
+    run_id : str
+    stages : dict of str to float
+        Seconds of each stage.
+    not_passed : list of dict
+        Asset, check and figures of each asset check that did not pass.
+    """
+
+    run_id: str
+    stages: dict[str, float]
+    not_passed: list[dict[str, str]]
+
+
+def launch(
+    settings: Settings, definitions: dg.Definitions, what: str | Sequence[dg.AssetKey], *, tags: Mapping[str, str], console: Console
+) -> Launched:
+    """Execute a job, or some assets. The caller holds the lock of what is written.
+
+    Parameters
+    ----------
+    settings : Settings
+    definitions : Definitions
+    what : str or sequence of AssetKey
+        Name of a job, or the assets.
+    tags : mapping of str to str
+        Of the run; `ACTOR_TAG` among them. Runs of the same actor that were killed are closed first.
+    console : Console
+        Where progress is shown.
+
+    Raises
+    ------
+    InputError, MechExoError
+        If a stage failed, in its words.
+    """
+    import dagster as dg
+
+    from mech_exo_assets.cli.progress import RunProgress
+
+    with dagster_instance(settings) as instance:
+        _fail_abandoned_runs(instance, tags[ACTOR_TAG])
+        progress = RunProgress(console)
+        watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
+        if isinstance(what, str):
+            job = watched.resolve_job_def(what)
+        else:
+            job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(what))
+        with progress.of(stages=len(job.nodes)):
+            result = job.execute_in_process(
+                instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags=dict(tags)
+            )
+    if not result.success:
+        _raise_failure(result)
+    return Launched(result.run_id, progress.seconds, progress.not_passed)
+
+
+def _fail_abandoned_runs(instance: dg.DagsterInstance, actor: str) -> None:
+    """Close this command's runs whose process was killed. This process holds the command's lock, so none of them is alive."""
+    import dagster as dg
+
+    alive = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={ACTOR_TAG: actor})
+    for abandoned in instance.get_runs(alive):
+        instance.report_run_failed(abandoned, "The process of this run ended before it did. The next run computes the same years again.")
+
+
+def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            stage = (event.step_key or "").replace("__", "/")
+            message = "no reason was given" if error is None else error.message.strip()
+            kind = None if error is None else error.cls_name
+            if kind in ("InputError", "MechExoError", "ContractError"):
+                # Dagster puts the class before the sentence, which is complete without it.
+                message = message.partition(": ")[2]
+            raise (InputError if kind == "InputError" else MechExoError)(f"{stage}: {message}")
+    raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
