@@ -99,3 +99,11 @@ def test_what_cannot_be_cut_is_refused_with_the_reason():
         combinatorial_paths(returns, lambda _: 3)
     with pytest.raises(ValueError, match="wanted are 3 finite ones"):
         combinatorial_paths(returns, lambda _: np.array([1.0, np.nan, 0.0]))
+
+
+def test_paths_with_holes_are_never_judged(monkeypatch):
+    from skfolio.model_selection import CombinatorialPurgedCV
+
+    monkeypatch.setattr(CombinatorialPurgedCV, "get_path_ids", lambda self: np.zeros((self.n_splits, self.n_test_folds), dtype=int))
+    with pytest.raises(ValueError, match="do not cover every session"):
+        combinatorial_paths(panels.noise(1, sessions=100, trials=3))

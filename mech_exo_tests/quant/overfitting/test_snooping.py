@@ -146,6 +146,6 @@ MOST = 0.05 + 3 * (0.05 * 0.95 / PANELS) ** 0.5
     ],
 )
 def test_trials_that_are_no_better_are_found_superior_in_at_most_5_percent(kind):
-    """400 panels of 20 trials over two years, where none differs from the baseline in truth: 5 % and three standard errors."""
-    found = panels.superior(range(PANELS), sessions=500, **kind)
+    """400 panels of 20 trials over five years, where none differs from the baseline in truth: 5 % and three standard errors."""
+    found = panels.superior(range(PANELS), sessions=1260, **kind)
     assert np.mean(found[:, 1] <= 0.05) <= MOST
