@@ -11,7 +11,7 @@ import polars as pl
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.hac import t_of_mean
-from mech_exo_assets.quant.panel import Dates
+from mech_exo_assets.quant.panel import Dates, Vector
 from mech_exo_assets.quant.rotation import evidence_of
 from mech_exo_assets.quant.weights.candidate import Candidate, Space, scaled
 from mech_exo_assets.quant.weights.objective import Objective
@@ -45,8 +45,7 @@ def decayed_multipliers(monitor: pl.DataFrame, residual_ic: pl.DataFrame, sessio
     """
     latest = monitor.filter(pl.col("date") <= sessions[-1].item()).sort("date").group_by("factor", maintain_order=True).last()
     horizon = strategy.monitored_horizon
-    known = known_ic(residual_ic, sessions, horizon=horizon, execution_lag=strategy.execution_lag).sort("factor", "date")
-    values = {str(key[0]): part["ic"].to_numpy() for key, part in known.partition_by("factor", as_dict=True).items()}
+    values = _series(residual_ic, sessions, strategy, horizon=horizon)
     multipliers = {}
     for factor, alive in latest.filter(pl.col("status") == "decayed").select("factor", "alive").iter_rows():
         series = values.get(factor, np.empty(0))
@@ -84,8 +83,7 @@ def warm_starts(
         They are not brought within bounds; a search tries what is nearest.
     """
     factors = space.factors
-    known = known_ic(ic, sessions, horizon=strategy.fit_horizon, execution_lag=strategy.execution_lag)
-    means = dict(known.group_by("factor").agg(pl.col("ic").mean()).iter_rows())
+    means = {name: float(values.mean()) for name, values in _series(ic, sessions, strategy, horizon=strategy.fit_horizon).items()}
     alone = [Candidate({name: float(name == factor) for name in factors}) for factor in factors]
     outcomes = objective.evaluate(alone, workers=strategy.search.workers)
     variances = {
@@ -96,7 +94,7 @@ def warm_starts(
     wanted = {
         CHAMPION: champion,
         EQUAL: dict.fromkeys(factors, 1.0),
-        MEAN_IC: {name: max(means.get(name) or 0.0, 0.0) for name in factors},
+        MEAN_IC: {name: max(means.get(name, 0.0), 0.0) for name in factors},
         INVERSE_VARIANCE: {name: 1 / variance for name, variance in variances.items()},
     }
     inside = {name: {factor: weights.get(factor, 0.0) for factor in factors} for name, weights in wanted.items()}
@@ -113,6 +111,12 @@ def require_factors(objective: Objective) -> None:
     """
     if not objective.factors:
         raise InputError("the weight search has no factor alive: factors/scores holds none. Give longer prices or features, and run again.")
+
+
+def _series(ic: pl.DataFrame, sessions: Dates, strategy: Strategy, *, horizon: int) -> dict[str, Vector]:
+    """Information coefficients of each factor, in the order of sessions; a mean over groups by Polars differs in its last bits each time."""
+    known = known_ic(ic, sessions, horizon=horizon, execution_lag=strategy.execution_lag).sort("factor", "date")
+    return {str(key[0]): part["ic"].to_numpy() for key, part in known.partition_by("factor", as_dict=True).items()}
 
 
 def _middle(space: Space, strategy: Strategy) -> dict[str, float]:

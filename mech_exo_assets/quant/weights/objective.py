@@ -193,7 +193,8 @@ class Objective:
             return [self._in_one_pass([each])[0] for each in candidates]
         scores, known = self._layout()
         weights = np.array([each.vector(self.factors) for each in candidates])
-        carried = np.abs(weights) @ known.T
+        # A matrix product could add up in another order when a batch is divided among threads.
+        carried = np.einsum("kf,pf->kp", np.abs(weights), known)
         enough = carried >= (self._strategy.composite.min_coverage - 1e-12) * np.abs(weights).sum(axis=1, keepdims=True)
         shares = np.divide(1.0, carried, out=np.full(carried.shape, np.nan), where=enough & (carried > 0))
         n_sessions = len(self.sessions)

@@ -149,7 +149,7 @@ class Problem:
             "strategy": chosen,
             "search": search,
             "min_coverage": self.strategy.composite.min_coverage,
-            "starts": {name: [dict(each.weights), dict(each.construction)] for name, each in self.starts.items()},
+            "champion": dict(self.champion),
             "bounds": dict(self.space.bounds),
             "limits": dict(self.space.share_limits),
             "sectors": sorted(self.sectors.items()),
