@@ -88,7 +88,7 @@ def superior_predictive_ability(
     Means are compared, not Sharpe ratios: scale trials and baseline to one volatility first if theirs differ.
 
     Hansen divides by ω_k. That is a noisy estimate, and the largest of many ratios picks those where it came out low: a test at 5 % then
-    rejects 7 to 9 % of true nulls over 500 sessions. s_k is as good a scale, for the resamples carry the autocorrelation, and comes nearer
+    rejects 6 to 7 % of true nulls over 500 sessions. s_k is as good a scale, for the resamples carry the autocorrelation, and comes nearer
     to the size (docs/overfitting.md).
 
     `arch` draws the resamples. The statistic is computed here, since `arch.bootstrap.SPA` (8.0) does not scale at all, whatever
