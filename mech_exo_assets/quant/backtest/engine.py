@@ -87,6 +87,7 @@ class Venue:
                 self._factor = impact_factor(
                     index, self.average_volume, coefficient=costs.impact, window=costs.volatility_window, year_starts=years
                 )
+        self._in_force: tuple[Matrix, Matrix] | None = None
         daily = BASIS_POINT / DAYS_PER_YEAR
         self.terms = kernel.Terms(
             tariff=Tariff.of(costs),
@@ -121,6 +122,16 @@ class Venue:
             )
         sessions, symbols = self.market.sessions[start:], self.market.symbols
         return Book(flows, sessions, symbols, holdings, closed, waited, inputs, start, terms, self.average_volume)
+
+    def in_force(self) -> tuple[Matrix, Matrix]:
+        """Capacity and impact factor of each session and name, with no limit and no impact where the terms switch them off."""
+        index = self.market["total_return_index"]
+        if self._in_force is None:
+            self._in_force = (
+                self._capacity if self.terms.capped else np.full(index.shape, np.inf),
+                self._factor if self.terms.with_impact else np.zeros(index.shape),
+            )
+        return self._in_force
 
     def inputs(self, targets: Matrix, has_target: NDArray[np.bool_], *, start: int) -> kernel.Inputs:
         """The kernel's arrays for a book from session `start` on; where one is not wanted, the index stands in its place, unread."""

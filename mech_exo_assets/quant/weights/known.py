@@ -114,7 +114,7 @@ def require_factors(objective: Objective) -> None:
 
 
 def _series(ic: pl.DataFrame, sessions: Dates, strategy: Strategy, *, horizon: int) -> dict[str, Vector]:
-    """Information coefficients of each factor, in the order of sessions; a mean over groups by Polars differs in its last bits each time."""
+    """Information coefficients of each factor, in the order of sessions: a mean over Polars' groups differs in its last bits each time."""
     known = known_ic(ic, sessions, horizon=horizon, execution_lag=strategy.execution_lag).sort("factor", "date")
     return {str(key[0]): part["ic"].to_numpy() for key, part in known.partition_by("factor", as_dict=True).items()}
 

@@ -23,6 +23,8 @@ import pandas as pd
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.backtest import Flows, Venue
 from mech_exo_assets.quant.backtest import kernel as backtest_kernel
+from mech_exo_assets.quant.backtest.rebalance import can_rebalance
+from mech_exo_assets.quant.blas import one_blas_thread
 from mech_exo_assets.quant.panel import Dates, Matrix, Panel, Vector
 from mech_exo_assets.quant.performance.drawdowns import drawdown_series
 from mech_exo_assets.quant.portfolio.schedule import rebalanced
@@ -149,16 +151,13 @@ class Objective:
         workers : int
             Threads; they do not change the result.
         """
-        shares = [part.tolist() for part in np.array_split(np.arange(len(candidates)), min(workers, max(len(candidates), 1)))]
-        linear = all(is_linear(self._construction(each)) for each in candidates)
-        judge = self._in_one_pass if linear else self._one_by_one
-        if linear:
-            self._layout()
-        if len(shares) == 1:
-            return judge(candidates)
-        with ThreadPoolExecutor(len(shares)) as pool:
-            parts = pool.map(lambda part: judge([candidates[k] for k in part]), shares)
-            return [each for part in parts for each in part]
+        if not all(is_linear(self._construction(each)) for each in candidates):
+            with ThreadPoolExecutor(workers) as pool:
+                return list(pool.map(self._by_the_full_backtest, candidates))
+        self._layout()
+        blocks = [candidates[first : first + kernel.BLOCK] for first in range(0, len(candidates), kernel.BLOCK)]
+        with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
+            return [each for judged in pool.map(self._in_one_pass, blocks) for each in judged]
 
     def returns(self, candidate: Candidate) -> Vector:
         """Net returns of one candidate on `sessions`.
@@ -187,33 +186,24 @@ class Objective:
         return with_construction(self._strategy.construction, candidate.construction)
 
     def _in_one_pass(self, candidates: Sequence[Candidate]) -> list[Evaluation | str]:
-        """Candidates whose constructions are linear and differ in the no-trade band at most."""
+        """At most a block of candidates, whose constructions are linear and differ in the no-trade band at most."""
         bands = [self._construction(each).no_trade_band for each in candidates]
         if len(set(bands)) > 1:
             return [self._in_one_pass([each])[0] for each in candidates]
         scores, known = self._layout()
-        weights = np.array([each.vector(self.factors) for each in candidates])
-        # A matrix product could add up in another order when a batch is divided among threads.
+        # A block that is not full is filled up with the last candidate.
+        weights = np.array([candidates[min(k, len(candidates) - 1)].vector(self.factors) for k in range(kernel.BLOCK)])
         carried = np.einsum("kf,pf->kp", np.abs(weights), known)
         enough = carried >= (self._strategy.composite.min_coverage - 1e-12) * np.abs(weights).sum(axis=1, keepdims=True)
         shares = np.divide(1.0, carried, out=np.full(carried.shape, np.nan), where=enough & (carried > 0))
-        n_sessions = len(self.sessions)
-        flows = np.zeros((len(candidates), backtest_kernel.HELD + 1, n_sessions))
-        starts = np.zeros(len(candidates), dtype=np.int64)
-        kernel.trade(
-            scores,
-            weights.astype(np.float32),
-            shares,
-            self._strategy.construction.gross,
-            self._inputs,
-            self._venue.terms._replace(band=bands[0]),
-            flows,
-            starts,
-        )
-        return [self._judged(Flows(np.ascontiguousarray(each[:, start:]))) for each, start in zip(flows, starts.tolist(), strict=True)]
-
-    def _one_by_one(self, candidates: Sequence[Candidate]) -> list[Evaluation | str]:
-        return [self._by_the_full_backtest(each) for each in candidates]
+        flows = np.zeros((kernel.BLOCK, backtest_kernel.HELD + 1, len(self.sessions)))
+        starts = np.zeros(kernel.BLOCK, dtype=np.int64)
+        terms = self._venue.terms._replace(band=bands[0])
+        plain = (can_rebalance(terms), *self._venue.in_force())
+        gross = self._strategy.construction.gross
+        kernel.trade(scores, (weights.astype(np.float32), shares), gross, self._inputs, plain, terms, flows, starts)
+        own = zip(flows[: len(candidates)], starts[: len(candidates)].tolist(), strict=True)
+        return [self._judged(Flows(np.ascontiguousarray(each[:, start:]))) for each, start in own]
 
     def _by_the_full_backtest(self, candidate: Candidate) -> Evaluation | str:
         construction = self._construction(candidate)
@@ -255,10 +245,21 @@ class Objective:
                 of_group = (np.asarray(found)[:, None] >> np.arange(len(group))) & 1 == 1
                 before, now = np.divmod(np.asarray(pairs), len(found))
                 known = np.hstack([known[before], of_group[now]])
+            # The most common pattern becomes number 0, and the others are listed.
+            common = int(np.bincount(patterns).argmax())
+            order = np.arange(len(known))
+            order[[0, common]] = order[[common, 0]]
+            codes = order[patterns].reshape(shape[0], shape[2])
+            at, names = np.nonzero(codes)
             construction = self._strategy.construction
-            wanted = rebalanced(self.sessions, rebalance=construction.rebalance, calendar=self._strategy.calendar)
-            scores = kernel.Scores(stack, patterns.astype(np.int32).reshape(shape[0], shape[2]), wanted)
-            self._laid_out = scores, known.astype(np.float64)
+            scores = kernel.Scores(
+                stack,
+                odd=np.searchsorted(at, np.arange(shape[0] + 1)),
+                names=names.astype(np.int32),
+                patterns=codes[at, names].astype(np.int32),
+                rebalanced=rebalanced(self.sessions, rebalance=construction.rebalance, calendar=self._strategy.calendar),
+            )
+            self._laid_out = scores, known[order].astype(np.float64)
         return self._laid_out
 
 
