@@ -29,6 +29,8 @@ EFFECTIVE = "effective_trials"
 DEFLATED_BY_EFFECTIVE = "deflated_sharpe_effective"
 PATHS = "combinatorial_median_sharpe"
 LOSING_PATHS = "combinatorial_share_below_zero"
+_FEWEST_DRAWN = 10
+"""Random trials that a variance is taken from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
     Raises
     ------
     InputError
-        If no trial is complete and keeps the limits.
+        If no trial is complete and keeps the limits, or its weights and equal ones cancel out.
     """
     front = trials.filter(pl.col("on_front")).sort("trial")
     if front.is_empty():
@@ -88,8 +90,15 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
     picked = Candidate({name: of_trial.get(name, 0.0) for name in problem.space.factors}, json.loads(front["construction"][at]))
     shrunk = shrinkage(problem.objective, problem.space, strategy.search, seed=strategy.seed, gap=problem.gap)
     candidate = picked.mixed(problem.equal, shrunk.share)
+    if candidate is None:
+        raise InputError(
+            f"weight search: the weights of trial {number} and equal weights cancel out where {shrunk.share:g} of the equal ones is mixed in. "
+            "Leave that share out of search.shrinkage."
+        )
     evaluation = problem.objective.require(candidate)
-    verdicts = measures(problem, matrix_of(returns), evaluation, trials_ever=trials_ever)
+    drawn = trials.filter((pl.col("trial") < strategy.search.startup) & pl.col("start").is_null())["trial"]
+    spread = overfitting.trial_variance(objectives(matrix_of(_spread_from(returns, drawn)))[:, 0])
+    verdicts = measures(problem, matrix_of(returns), evaluation, trials_ever=trials_ever, trial_variance=spread)
     return Choice(number, picked, candidate, evaluation, shrunk, verdicts)
 
 
@@ -100,7 +109,7 @@ def matrix_of(returns: pl.DataFrame) -> Matrix:
     return ordered["net_return"].to_numpy().reshape(-1, max(n_trials, 1))
 
 
-def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trials_ever: int) -> list[Verdict]:
+def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trials_ever: int, trial_variance: float) -> list[Verdict]:
     """All measures of overfitting, those that the gate judges first.
 
     Parameters
@@ -111,13 +120,15 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
     evaluation : Evaluation
         Of the chosen weights.
     trials_ever : int
+    trial_variance : float
+        Of the Sharpe ratios of trials that were drawn without a look at others (`overfitting.trial_variance`). Those that a sampler
+        proposes crowd where it expects the best, and would make the hurdle too low.
     """
     strategy, gates = problem.strategy, problem.strategy.gates
     judged = problem.objective.evaluate(list(problem.baselines.values()))
     baselines = {name: found.net_return for name, found in zip(problem.baselines, judged, strict=True) if not isinstance(found, str)}
     chosen = evaluation.net_return[evaluation.start :]
-    variance = overfitting.trial_variance(objectives(returns)[:, 0])
-    deflated = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=trials_ever, trial_variance=variance))
+    deflated = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=trials_ever, trial_variance=trial_variance))
     of_gate = overfitting.judge(
         overfitting.Gate(deflated_sharpe=gates.deflated_sharpe, pbo=gates.pbo, spa=gates.spa),
         deflated=deflated,
@@ -130,7 +141,7 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
     )
     effective = overfitting.effective_trials(returns)
     share = max(1.0, trials_ever * effective / returns.shape[1])
-    softer = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=share, trial_variance=variance))
+    softer = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=share, trial_variance=trial_variance))
     paths = overfitting.computed(
         lambda: overfitting.combinatorial_paths(
             returns, purge=strategy.execution_lag + strategy.fit_horizon, embargo=strategy.walk_forward.embargo
@@ -163,6 +174,12 @@ def _shown(
         rows.append((PATHS, median, said))
         rows.append((LOSING_PATHS, paths.share_below_zero, f"{paths.share_below_zero:.0%} of {len(paths.sharpe)} purged paths lose."))
     return [Verdict(name, value, None, None, meaning) for name, value, meaning in rows]
+
+
+def _spread_from(returns: pl.DataFrame, drawn: pl.Series) -> pl.DataFrame:
+    """Returns of the trials that were drawn at random; of all, where fewer than `_FEWEST_DRAWN` of them are there."""
+    of_drawn = returns.filter(pl.col("trial").is_in(drawn.implode()))
+    return of_drawn if of_drawn["trial"].n_unique() >= _FEWEST_DRAWN else returns
 
 
 def optimised_table(problem: Problem, found: Choice) -> pl.DataFrame:
