@@ -8,6 +8,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import polars as pl
@@ -44,17 +45,18 @@ def search(
     json: Json = False,
 ) -> None:
     """Search factor weights on the history before the hold-out, and compare the result with equal weights and the champion on it."""
+    from mech_exo_assets.reports.search_page import versions_of_one_search
+
     settings = settings_from(home, source, config)
     require_source(settings)
     lake = Lake(settings.lake_path)
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []
     if not show:
-        _require(lake, _WANTED, settings, "Run `mech-exo run` first")
+        _require_inputs(lake, settings)
         require_choices(settings)
         not_passed = _launch(settings, Console(stderr=True, quiet=json))
-    _require(lake, _RESULT, settings, "Run `mech-exo search` first")
-    report = _report(lake) | {
+    report = _report(lake, versions_of_one_search(lake)) | {
         "home": str(settings.home),
         "seconds": round(time.perf_counter() - started, 3),
         "checks_not_passed": not_passed,
@@ -74,14 +76,14 @@ def _launch(settings: Settings, console: Console) -> list[dict[str, str]]:
         return launch(settings, build_definitions(settings), WEIGHT_SEARCH.name, tags=tags, console=console).not_passed
 
 
-def _require(lake: Lake, schemas: tuple[Any, ...], settings: Settings, mend: str) -> None:
-    missing = [schema.key for schema in schemas if not lake.exists(schema.key)]
+def _require_inputs(lake: Lake, settings: Settings) -> None:
+    missing = [schema.key for schema in _WANTED if not lake.exists(schema.key)]
     if missing:
-        raise MechExoError(f"{settings.home} holds no {missing[0]} yet. {mend}.")
+        raise MechExoError(f"{settings.home} holds no {missing[0]} yet. Run `mech-exo run` first.")
 
 
-def _report(lake: Lake) -> dict[str, Any]:
-    trials, optimised, overfitting, comparison, history = (lake.read(schema.key) for schema in _RESULT)
+def _report(lake: Lake, versions: Mapping[str, int]) -> dict[str, Any]:
+    trials, optimised, overfitting, comparison, history = (lake.read(schema.key, version=versions[schema.key]) for schema in _RESULT)
     newest = history.sort("searched_at").tail(1).to_dicts()[0]
     return {
         "candidate": newest["passed"],
@@ -125,7 +127,11 @@ def _print(report: dict[str, Any], console: Console) -> None:
         console.print(f"  {row['weights']:<10} Sharpe {row['sharpe']:+.2f}{told}", highlight=False)
     for each in report["checks_not_passed"]:
         console.print(f"  [yellow]check[/] {each['asset']}, {each['check']}, did not pass: {each['figures']}", highlight=False, markup=True)
-    console.print(f"\nEverything: [bold]mech-exo export weights/trials[/]   Home: {report['home']}", highlight=False)
+    console.print(
+        f"\nFigures: [bold]mech-exo report search[/]   Everything: [bold]mech-exo export weights/trials[/]   Home: {report['home']}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]], form: str) -> Table:

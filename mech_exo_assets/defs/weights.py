@@ -18,6 +18,7 @@ from mech_exo_assets.schemas import (
     COMPARISON,
     FRONTIER,
     HISTORY,
+    HOLDOUT_RETURNS,
     IC,
     MONITOR,
     OPTIMISED,
@@ -95,13 +96,13 @@ def searched(
         TRIALS,
         tables.trials,
         metadata={
-            **_of_study(problem, studies),
             "new_trials": len(trials) - before,
             "trials_ever": studies.trial_count(strategy.search.name),
             "decayed_factors": dg.MetadataValue.json(dict(problem.multipliers)),
             "best": markdown_table(
                 tables.trials.filter("feasible").sort("sharpe", descending=True).head(10).select(TRIALS.names[:8]), digits=3
             ),
+            **_of_study(problem, studies),
         },
         checks=[check("none_failed", passed=failed == 0, severity=dg.AssetCheckSeverity.WARN, failed=failed)],
     )
@@ -154,13 +155,14 @@ def chosen(
         FRONTIER,
         frontier,
         metadata={
-            **_of_study(problem, studies),
             "rule": strategy.search.choice,
+            "chosen_trial": found.trial,
             "front": markdown_table(frontier, digits=3),
             "pareto": dg.MetadataValue.md(search_figures.pareto(trials, found.trial)),
             "search_history": dg.MetadataValue.md(search_figures.history(trials)),
             "importances": dg.MetadataValue.md(search_figures.importances(importances(trials, trial_weights, seed=strategy.seed))),
-            "parallel_coordinates": dg.MetadataValue.md(search_figures.parallel_coordinates(trials, trial_weights)),
+            "parallel_coordinates": dg.MetadataValue.md(search_figures.parallel_coordinates(trials, trial_weights, found.trial)),
+            **_of_study(problem, studies),
         },
         checks=[check("one_chosen", passed=int(frontier["chosen"].sum()) == 1, front=frontier.height)],
     )
@@ -186,6 +188,7 @@ def chosen(
             "calmar_in_search": found.evaluation.calmar,
             "turnover": found.evaluation.turnover,
             "construction": dg.MetadataValue.json(dict(found.candidate.construction)),
+            "picture": dg.MetadataValue.md(search_figures.weights_by_factor(table)),
             "weights": markdown_table(table.sort(pl.col("weight").abs(), descending=True), digits=3),
         },
         checks=[check("within_limits", passed=over == 0 and abs(total - 1) < 1e-9, above_their_share=over, total=total)],
@@ -209,6 +212,7 @@ def chosen(
 @table_assets(
     {
         COMPARISON: {"better_than_equal": "On the hold-out the optimised weights have a larger Sharpe ratio than equal weights."},
+        HOLDOUT_RETURNS: {"same_sessions": "All compared weights have the same sessions, and all of them lie in the hold-out."},
         HISTORY: {"recorded": "The record holds this search, and every search that it held before."},
     },
     name="weights__holdout",
@@ -227,6 +231,7 @@ def judged_on_holdout(
     """The chosen weights on the last months, which no search has seen, beside those that they would replace. Every look is counted."""
     from mech_exo_assets.quant.weights import holdout
     from mech_exo_assets.quant.weights.candidate import Candidate
+    from mech_exo_assets.reports import search_figures
 
     optimised, overfitting, frontier, shrinkage, trials = (tables[schema.key.partition("/")[2]] for schema in _RESULT)
     problem = _problem(strategy, **{name: tables[name] for name in _HISTORY_OF_ALL})
@@ -236,19 +241,30 @@ def judged_on_holdout(
     # Counted before it is looked at: a run that dies in between has seen what it has seen.
     studies.record_look(problem.study_name, dt.datetime.now(dt.UTC))
     looks = studies.looks(family, first=span.holdout_from, last=span.holdout_to)
-    table = holdout.comparison_table(problem, candidate, looks=looks)
+    table, returns = holdout.comparison_table(problem, candidate, looks=looks), holdout.returns_table(problem, candidate)
     of = {row["weights"]: row for row in table.iter_rows(named=True)}
     ahead = of[holdout.OPTIMISED]["sharpe"] - of["equal"]["sharpe"]
     yield materialised(
         COMPARISON,
         table,
         metadata={
-            **_of_study(problem, studies),
-            "looks": looks,
             "sharpe": of[holdout.OPTIMISED]["sharpe"],
-            "comparison": markdown_table(table, digits=3),
+            "ahead_of_equal": ahead,
+            "looks": looks,
+            "sessions": of[holdout.OPTIMISED]["n_sessions"],
+            "growth": dg.MetadataValue.md(search_figures.growth_on_holdout(returns, table)),
+            "comparison": markdown_table(table.drop("first_date", "last_date", "n_sessions", "looks"), digits=3),
+            **_of_study(problem, studies),
         },
         checks=[check("better_than_equal", passed=ahead > 0, severity=dg.AssetCheckSeverity.WARN, difference=ahead, looks=looks)],
+    )
+    counts = returns.group_by("weights").len()["len"]
+    early = returns.filter(pl.col("date") < span.holdout_from).height
+    yield materialised(
+        HOLDOUT_RETURNS,
+        returns,
+        metadata={"looks": looks},
+        checks=[check("same_sessions", passed=counts.n_unique() == 1 and early == 0, before_the_holdout=early, sessions=counts.max())],
     )
     before = lake.read(HISTORY.key) if lake.exists(HISTORY.key) else HISTORY.empty()
     done = holdout.Search(

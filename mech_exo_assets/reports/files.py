@@ -34,6 +34,11 @@ class ReportFiles:
         """The document of `reporting/quantstats_report`."""
         return self.folder / "quantstats.pdf"
 
+    @property
+    def search(self) -> Path:
+        """The page of `mech-exo report search`."""
+        return self.folder / "weight_search.html"
+
 
 def write_in_one_step(path: Path, content: bytes) -> None:
     """Write beside the file and rename, so that a reader sees the file before or after, never half of it.

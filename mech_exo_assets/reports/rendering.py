@@ -1,6 +1,6 @@
 """Templates of the reports: HTML with everything that comes from users escaped.
 
-What belongs here: the one way to a page's text. What does not: what stands on a page (`tear_sheet`, `quantstats_report`).
+What belongs here: the one way to a page's text. What does not: what stands on a page (`tear_sheet`, `search_page`, `quantstats_report`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ def render(package: str, template: str, **values: Any) -> str:
     package : str
         Import name of the package in which the template lies.
     template : str
-        Its file's name; it may include others that lie beside it.
+        Its file's name; it may include others that lie beside it, or in `web_page`.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     parent, _, name = package.rpartition(".")
+    beside, common = PackageLoader(parent, name), PackageLoader("mech_exo_assets.reports", "web_page")
     environment = Environment(
-        loader=PackageLoader(parent, name), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader([beside, common]), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template(template).render(**values)
 

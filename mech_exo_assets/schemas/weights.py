@@ -135,6 +135,17 @@ COMPARISON = TableSchema(
     unique=("weights",),
 )
 
+HOLDOUT_RETURNS = TableSchema(
+    key="weights/holdout_returns",
+    row="What the optimised weights or a baseline earned in one session of the hold-out: what the comparison is computed from.",
+    columns=(
+        DATE,
+        Column("weights", pl.String, "optimised, champion, equal or mean_ic."),
+        Column("net_return", pl.Float64, "After costs.", unit="fraction"),
+    ),
+    unique=("date", "weights"),
+)
+
 HISTORY = TableSchema(
     key="weights/history",
     row="One search: what it was, what it promised, and what its weights have realised since.",

@@ -20,7 +20,7 @@ from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.frontier import objectives
 from mech_exo_assets.quant.weights.objective import Evaluation, Objective
 from mech_exo_assets.quant.weights.problem import Problem
-from mech_exo_assets.schemas import COMPARISON, HISTORY
+from mech_exo_assets.schemas import COMPARISON, HISTORY, HOLDOUT_RETURNS
 
 OPTIMISED = "optimised"
 FEWEST_REALISED = 60
@@ -66,11 +66,8 @@ def comparison_table(problem: Problem, optimised: Candidate, *, looks: int) -> p
     InputError
         If something cannot be traded on the hold-out, or it has too few sessions for a difference.
     """
-    candidates = {OPTIMISED: optimised, **problem.baselines}
-    outside = _judged(problem.held_out(), candidates)
-    inside = problem.objective.evaluate(list(candidates.values()))
-    # All are compared over the same sessions: from the first on which every one of them is traded.
-    start = max(found.start for found in outside.values())
+    outside, start = _on_holdout(problem, optimised)
+    inside = problem.objective.evaluate([optimised, *problem.baselines.values()])
     sessions = problem.held_out_sessions[start:]
     rows = []
     for (name, found), in_search in zip(outside.items(), inside, strict=True):
@@ -99,6 +96,28 @@ def comparison_table(problem: Problem, optimised: Candidate, *, looks: int) -> p
             }
         rows.append(row)
     return pl.DataFrame(rows, schema=COMPARISON.dtypes())
+
+
+def returns_table(problem: Problem, optimised: Candidate) -> pl.DataFrame:
+    """What each of the compared weights earned on the sessions of the comparison, as a table in `schemas.HOLDOUT_RETURNS`.
+
+    Parameters
+    ----------
+    problem : Problem
+    optimised : Candidate
+
+    Raises
+    ------
+    InputError
+        If something cannot be traded on the hold-out.
+    """
+    outside, start = _on_holdout(problem, optimised)
+    sessions = pl.Series(problem.held_out_sessions[start:]).cast(pl.Date)
+    parts = [
+        pl.DataFrame({"date": sessions, "weights": name, "net_return": found.net_return[start:]}, schema=HOLDOUT_RETURNS.dtypes())
+        for name, found in outside.items()
+    ]
+    return pl.concat(parts)
 
 
 def history_table(
@@ -168,6 +187,15 @@ def _realised(problem: Problem, row: Mapping[str, object]) -> dict[str, object]:
         "realised_sharpe": found.sharpe if sessions >= FEWEST_REALISED else None,
         "realised_return": float(np.expm1(np.log1p(found.net_return).sum())),
     }
+
+
+def _on_holdout(problem: Problem, optimised: Candidate) -> tuple[dict[str, Evaluation], int]:
+    """What the optimised weights and each baseline earned, and the first session on which every one of them is traded.
+
+    All are compared from there on, over the same sessions.
+    """
+    outside = _judged(problem.held_out(), {OPTIMISED: optimised, **problem.baselines})
+    return outside, max(found.start for found in outside.values())
 
 
 def _judged(objective: Objective, candidates: Mapping[str, Candidate]) -> dict[str, Evaluation]:

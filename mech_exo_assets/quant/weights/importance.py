@@ -11,12 +11,15 @@ from mech_exo_assets.quant.weights.optuna_log import quietly
 
 FEWEST_TRIALS = 20
 """With fewer complete trials a forest tells nothing."""
+TREES, DEPTH = 64, 6
+"""Of the forest. On 200 trials of 32 factors deeper trees take twice as long and move no share by 0.01; another seed moves one by 0.02."""
 
 
 def importances(trials: pl.DataFrame, weights: pl.DataFrame, *, seed: int, objective: str = "sharpe") -> dict[str, float]:
     """Share of the variance of an objective over the trials that each factor's weight explains by itself.
 
-    Functional analysis of variance on a random forest (Hutter, Hoos, Leyton-Brown 2014), by Optuna, on the scaled weights.
+    Functional analysis of variance on a random forest (Hutter, Hoos, Leyton-Brown 2014), by Optuna, on the scaled weights, with `TREES`
+    trees of a depth up to `DEPTH`.
 
     Parameters
     ----------
@@ -52,5 +55,6 @@ def importances(trials: pl.DataFrame, weights: pl.DataFrame, *, seed: int, objec
                 for row in wide.iter_rows(named=True)
             ]
         )
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=seed)
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in found.items()}

@@ -9,7 +9,7 @@ import polars as pl
 
 from mech_exo_assets.reports.formats import percent
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import GAIN, LOSS, Drawing, drawing, plain
+from mech_exo_assets.reports.web_page.drawing import GAIN, LOSS, Drawing, drawing, plain
 
 SHOWN = 20
 """Members of a dimension that are drawn; where there are more, the best and the worst halves of this."""

@@ -11,7 +11,7 @@ import polars as pl
 from mech_exo_assets.quant.performance import drawdown_series, drawdowns, monthly_returns, rolling_sharpe
 from mech_exo_assets.reports.formats import number, percent
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import BLUE, GREEN, GREY, LOSS, Cell, Drawing, Table, days, drawing, growth_axis, plain
+from mech_exo_assets.reports.web_page.drawing import BLUE, GREEN, GREY, LOSS, Cell, Drawing, Table, days, drawing, growth_axis, plain
 
 WINDOW = 252
 """Sessions of the rolling Sharpe ratio."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from mech_exo_assets.reports.formats import in_unit
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import Table
+from mech_exo_assets.reports.web_page.drawing import Table
 
 NAMES = {
     "n_sessions": "Sessions",

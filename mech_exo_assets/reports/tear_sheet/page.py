@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.reports.formats import NOT_DEFINED, number, percent
-from mech_exo_assets.reports.rendering import render, text_of
+from mech_exo_assets.reports.rendering import render
 from mech_exo_assets.reports.tear_sheet import contributions, equity, headline, trading, windows
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import Table
+from mech_exo_assets.reports.web_page import shared
+from mech_exo_assets.reports.web_page.drawing import Table
 from mech_exo_assets.schemas import WALK_FORWARD
 
 _PACKAGE = "mech_exo_assets.reports.tear_sheet"
@@ -39,8 +40,6 @@ def tear_sheet(content: TearSheet) -> str:
     """
     if content.backtest.is_empty():
         raise InputError("the backtest has no sessions, so that there is nothing to show; no tear sheet was made.")
-    from plotly.offline import get_plotlyjs
-
     book = content.backtest
     drawn = {dimension: contributions.bars(content, dimension) for dimension in _DIMENSIONS}
     unknown = book["benchmark_return"].null_count()
@@ -48,9 +47,7 @@ def tear_sheet(content: TearSheet) -> str:
         _PACKAGE,
         "page.html",
         content=content,
-        style=text_of(_PACKAGE, "page.css"),
-        script=text_of(_PACKAGE, "page.js"),
-        plotly=get_plotlyjs(),
+        **shared(),
         not_defined=NOT_DEFINED,
         first=book["date"][0],
         last=book["date"][-1],

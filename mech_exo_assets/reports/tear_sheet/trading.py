@@ -10,7 +10,7 @@ import polars as pl
 from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.reports.formats import number, percent
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW, Drawing, Table, drawing
+from mech_exo_assets.reports.web_page.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW, Drawing, Table, drawing
 
 COSTS = {"commission": SKY, "spread": GREEN, "impact": PURPLE, "borrow": YELLOW}
 """The four costs, in the order in which they are taken off, and the colour of each."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from mech_exo_assets.reports.formats import NOT_DEFINED, number, percent
 from mech_exo_assets.reports.tear_sheet.content import TearSheet
-from mech_exo_assets.reports.tear_sheet.drawing import (
+from mech_exo_assets.reports.web_page.drawing import (
     BLUE,
     DIVERGING,
     GREEN,

@@ -1,4 +1,4 @@
-"""What all pictures and tables of the tear sheet have in common.
+"""What all pictures and tables of a page have in common.
 
 What belongs here: palette, axes, and the two things that the template places: `Drawing` and `Table`. What does not: any one picture.
 """
