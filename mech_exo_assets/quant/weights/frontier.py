@@ -18,6 +18,8 @@ SHARPE, DRAWDOWN, CALMAR = range(3)
 """Columns of a matrix of objectives."""
 _SIGNS = np.array([1.0, -1.0, 1.0])
 """What makes each objective one that is better when larger."""
+_BEYOND = 1e12
+"""What stands for infinity where distances are compared: far beyond any objective, and its differences are numbers."""
 
 
 def front(values: Matrix) -> NDArray[np.bool_]:
@@ -43,7 +45,8 @@ def choose(values: Matrix, rule: Rule) -> int:
     """Position of the row that a rule picks; of equal ones the first.
 
     sharpe: the largest Sharpe ratio. drawdown: the smallest maximum drawdown. calmar: the largest Calmar ratio. balanced: of the front, the
-    row with the smallest distance √Σ_k d_k², d_k the objective's distance from the best on the front over the front's whole range.
+    row with the smallest distance √Σ_k d_k², d_k the objective's distance from the best on the front over the front's whole range; where
+    the best is infinite (a Calmar ratio without a drawdown), d_k is 0 for it and 1 for all others.
 
     Parameters
     ----------
@@ -54,8 +57,9 @@ def choose(values: Matrix, rule: Rule) -> int:
     if rule != "balanced":
         return int(np.argmax(gains[:, {"sharpe": SHARPE, "drawdown": DRAWDOWN, "calmar": CALMAR}[rule]]))
     of_front = np.flatnonzero(front(values))
-    best, worst = gains[of_front].max(axis=0), gains[of_front].min(axis=0)
-    distance = np.divide(best - gains[of_front], best - worst, out=np.zeros((len(of_front), 3)), where=best > worst)
+    compared = np.clip(gains[of_front], -_BEYOND, _BEYOND)
+    best, worst = compared.max(axis=0), compared.min(axis=0)
+    distance = np.divide(best - compared, best - worst, out=np.zeros((len(of_front), 3)), where=best > worst)
     return int(of_front[np.argmin((distance**2).sum(axis=1))])
 
 
@@ -70,13 +74,15 @@ def objectives(returns: Matrix) -> Matrix:
     Returns
     -------
     ndarray of shape (n_series, 3)
-        As in `front`; a Sharpe ratio of −∞ where returns do not vary, a Calmar ratio of +∞ where there is no drawdown.
+        As in `front`; a Calmar ratio of +∞ where there is no drawdown. Returns that do not vary are those of a candidate that was not
+        traded: the worst of all three (−∞, ∞, −∞), so that no rule takes it for one that lost nothing.
     """
     n = len(returns)
     deviation = returns.std(axis=0, ddof=1)
-    sharpe = np.divide(returns.mean(axis=0), deviation, out=np.full(returns.shape[1], -np.inf), where=deviation > 0)
+    varies = deviation > 0
+    sharpe = np.divide(returns.mean(axis=0), deviation, out=np.full(returns.shape[1], -np.inf), where=varies)
     value = np.cumprod(1 + returns, axis=0)
     depth = (1 - value / np.maximum(np.maximum.accumulate(value, axis=0), 1.0)).max(axis=0)
     growth: Vector = value[-1] ** (SESSIONS_PER_YEAR / n) - 1
     calmar = np.divide(growth, depth, out=np.full(returns.shape[1], np.inf), where=depth > 0)
-    return np.column_stack([sharpe * np.sqrt(SESSIONS_PER_YEAR), depth, calmar])
+    return np.column_stack([sharpe * np.sqrt(SESSIONS_PER_YEAR), np.where(varies, depth, np.inf), np.where(varies, calmar, -np.inf)])
