@@ -36,10 +36,10 @@ class Candidate:
     weights: Mapping[str, float]
     construction: Mapping[str, float] = field(default_factory=dict)
 
-    def mixed(self, other: Mapping[str, float], share: float) -> Candidate:
-        """The candidate with `share` of other weights mixed in, scaled so that absolute weights add up to 1."""
+    def mixed(self, other: Mapping[str, float], share: float) -> Candidate | None:
+        """The candidate with `share` of other weights mixed in, scaled so that absolute weights add up to 1; None where they cancel out."""
         joined = {name: (1 - share) * weight + share * other.get(name, 0.0) for name, weight in self.weights.items()}
-        return Candidate(scaled(joined), self.construction)
+        return Candidate(scaled(joined), self.construction) if any(joined.values()) else None
 
     def vector(self, factors: Iterable[str]) -> Vector:
         """Weights in the order of `factors`."""

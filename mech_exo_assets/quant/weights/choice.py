@@ -92,7 +92,7 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
     candidate = picked.mixed(problem.equal, shrunk.share)
     if candidate is None:
         raise InputError(
-            f"weight search: the weights of trial {number} and equal weights cancel out where {shrunk.share:g} of the equal ones is mixed in. "
+            f"weight search: the weights of trial {number} and equal weights cancel out where a share of {shrunk.share:g} is mixed in. "
             "Leave that share out of search.shrinkage."
         )
     evaluation = problem.objective.require(candidate)

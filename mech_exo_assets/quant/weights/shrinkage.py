@@ -34,7 +34,8 @@ class Shrinkage:
     share : float
         Share of equal weights that is mixed in.
     sharpe : mapping of float to float
-        Annual Sharpe ratio over the inner tests, for each share; empty where nothing could be validated.
+        Annual Sharpe ratio over the inner tests, for each share that could be judged in all of them; empty where nothing could be
+        validated.
     windows : int
         Inner tests.
     reason : str
@@ -64,9 +65,8 @@ def shrinkage(objective: Objective, space: Space, choices: Search, *, seed: int,
     shares = choices.shrinkage
     if len(shares) == 1:
         return Shrinkage(shares[0], {}, 0, f"search.shrinkage leaves {shares[0]:g} only.")
-    windows = objective.windows
+    windows, middle = objective.windows, shares[len(shares) // 2]
     if len(windows) < FEWEST_WINDOWS:
-        middle = shares[len(shares) // 2]
         return Shrinkage(
             middle,
             {},
@@ -80,12 +80,19 @@ def shrinkage(objective: Objective, space: Space, choices: Search, *, seed: int,
         return Shrinkage(shares[-1], {}, 0, "no random candidate could be judged; as near to equal weights as search.shrinkage allows.")
     returns = np.column_stack([each for _, each in able])
     picks = _picks(objective, returns, choices, gap)
+    if not picks:
+        said = f"no window has sessions to pick on more than the {gap} of the gap before it; the middle of search.shrinkage."
+        return Shrinkage(middle, {}, 0, said)
     mixed = _mixed(objective, space, [candidate for candidate, _ in able], picks, choices)
-    earned = {
-        share: np.concatenate([mixed[pick, share].net_return[test] for pick, test in picks if (pick, share) in mixed]) for share in shares
-    }
+    # All shares are compared over the same tests.
+    judged_in_all = [share for share in shares if all((pick, share) in mixed for pick, _ in picks)]
+    if not judged_in_all:
+        return Shrinkage(
+            shares[-1], {}, 0, "no share could be judged in all inner tests; as near to equal weights as search.shrinkage allows."
+        )
+    earned = {share: np.concatenate([mixed[pick, share].net_return[test] for pick, test in picks]) for share in judged_in_all}
     sharpe = {share: float(each.mean() / each.std(ddof=1) * np.sqrt(SESSIONS_PER_YEAR)) for share, each in earned.items()}
-    best = max(shares, key=lambda share: (sharpe[share], share))
+    best = max(judged_in_all, key=lambda share: (sharpe[share], share))
     told = ", ".join(f"{share:g}: {value:.2f}" for share, value in sharpe.items())
     return Shrinkage(best, sharpe, len(picks), f"the largest Sharpe ratio over {len(picks)} inner tests ({told}).")
 
@@ -123,8 +130,13 @@ def _picks(objective: Objective, returns: Matrix, choices: Search, gap: int) -> 
 def _mixed(
     objective: Objective, space: Space, pool: list[Candidate], picks: list[tuple[int, slice]], choices: Search
 ) -> dict[tuple[int, float], Evaluation]:
-    """What each pick earned with each share of equal weights mixed in."""
+    """What each pick earned with each share of equal weights mixed in, where that can be judged."""
     equal = {name: 1.0 / len(space.factors) for name in space.factors}
-    wanted = [(pick, share) for pick in dict.fromkeys(pick for pick, _ in picks) for share in choices.shrinkage]
-    judged = objective.evaluate([pool[pick].mixed(equal, share) for pick, share in wanted], workers=choices.workers)
+    wanted = {
+        (pick, share): mix
+        for pick in dict.fromkeys(pick for pick, _ in picks)
+        for share in choices.shrinkage
+        if (mix := pool[pick].mixed(equal, share)) is not None
+    }
+    judged = objective.evaluate(list(wanted.values()), workers=choices.workers)
     return {key: found for key, found in zip(wanted, judged, strict=True) if not isinstance(found, str)}
