@@ -29,8 +29,8 @@ class Scores(NamedTuple):
 
     Attributes
     ----------
-    stack : ndarray of shape (n_sessions, n_factors, n_symbols), float32
-        0 where a score is not known. In single precision, half the memory; see `objective` for what that costs.
+    stack : ndarray of shape (n_sessions, n_factors, n_symbols)
+        0 where a score is not known.
     odd : ndarray of shape (n_sessions + 1,), int64
         Where the entries of each session begin in `names` and `patterns`.
     names, patterns : ndarray of int32
@@ -39,7 +39,7 @@ class Scores(NamedTuple):
         Sessions that have new targets.
     """
 
-    stack: NDArray[np.float32]
+    stack: NDArray[np.float64]
     odd: NDArray[np.int64]
     names: NDArray[np.int32]
     patterns: NDArray[np.int32]
@@ -53,7 +53,7 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
     Parameters
     ----------
     scores : Scores
-    vectors : (ndarray of shape (BLOCK, n_factors), float32; ndarray of shape (BLOCK, n_patterns))
+    vectors : (ndarray of shape (BLOCK, n_factors), ndarray of shape (BLOCK, n_patterns))
         Weights, and 1 / Σ |w| over the factors of each pattern; NaN where they carry too little of the weight.
     gross : float
         Sum of absolute weights of the targets.
@@ -74,7 +74,7 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
     waiting = np.zeros((lag + 1, n_vectors, n_symbols))
     made = np.zeros((lag + 1, n_vectors), dtype=np.bool_)
     newest = np.zeros((n_vectors, n_symbols))
-    sums = np.zeros((n_vectors, n_symbols), dtype=np.float32)
+    sums = np.zeros((n_vectors, n_symbols))
     inverse = np.zeros(n_symbols)
     in_passes, capacity, factor = plain
     ruined = np.zeros(n_vectors, dtype=np.bool_)
