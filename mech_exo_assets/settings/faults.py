@@ -28,7 +28,8 @@ def _keys(location: tuple[int | str, ...], given: Any) -> list[str]:
             # pydantic names a key that is a date by its repr.
             found = [key for key in given if part in (key, repr(key))]
         else:
-            found = [part] if isinstance(given, list) and isinstance(part, int) else []
+            # Of a list that is too short, pydantic names the position that is missing.
+            found = [part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else []
         if found:
             keys.append(str(found[0]))
             given = given[found[0]]

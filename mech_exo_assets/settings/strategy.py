@@ -6,6 +6,7 @@ What belongs here: `Strategy`, and how a file is put over the defaults. What doe
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -87,10 +88,17 @@ class Strategy(Section):
         return self
 
     @model_validator(mode="after")
-    def _opens_what_is_used(self) -> Strategy:
-        for name, bounds in self.search.construction.items():
-            for value in bounds:
-                with_construction(self.construction, {name: value})
+    def _opens_without_contradiction(self) -> Strategy:
+        opened = self.search.construction
+        # Whatever contradicts another choice does so at an end of the bounds, and two parameters can do so together only.
+        for ends in itertools.product(*opened.values()):
+            values = dict(zip(opened, ends, strict=True))
+            try:
+                with_construction(self.construction, values)
+            except ValidationError as error:
+                tried = ", ".join(f"{name}: {value:g}" for name, value in values.items())
+                said = first_fault(error, self.construction.model_dump())
+                raise ValueError(f"search.construction: with {tried} a trial could not be built: {said}") from error
         return self
 
     @model_validator(mode="after")
