@@ -29,8 +29,6 @@ EFFECTIVE = "effective_trials"
 DEFLATED_BY_EFFECTIVE = "deflated_sharpe_effective"
 PATHS = "combinatorial_median_sharpe"
 LOSING_PATHS = "combinatorial_share_below_zero"
-_FEWEST_DRAWN = 10
-"""Random trials that a variance is taken from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +95,7 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
         )
     evaluation = problem.objective.require(candidate)
     drawn = trials.filter((pl.col("trial") < strategy.search.startup) & pl.col("start").is_null())["trial"]
-    spread = overfitting.trial_variance(objectives(matrix_of(_spread_from(returns, drawn)))[:, 0])
+    spread = max(_sharpe_variance(returns), _sharpe_variance(returns.filter(pl.col("trial").is_in(drawn.implode()))))
     verdicts = measures(problem, matrix_of(returns), evaluation, trials_ever=trials_ever, trial_variance=spread)
     return Choice(number, picked, candidate, evaluation, shrunk, verdicts)
 
@@ -121,8 +119,8 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
         Of the chosen weights.
     trials_ever : int
     trial_variance : float
-        Of the Sharpe ratios of trials that were drawn without a look at others (`overfitting.trial_variance`). Those that a sampler
-        proposes crowd where it expects the best, and would make the hurdle too low.
+        Of the trials' Sharpe ratios (`overfitting.trial_variance`): the larger of that of all, and that of those drawn at random, since
+        what a sampler proposes crowds where it expects the best, and would make the hurdle too low.
     """
     strategy, gates = problem.strategy, problem.strategy.gates
     judged = problem.objective.evaluate(list(problem.baselines.values()))
@@ -176,10 +174,9 @@ def _shown(
     return [Verdict(name, value, None, None, meaning) for name, value, meaning in rows]
 
 
-def _spread_from(returns: pl.DataFrame, drawn: pl.Series) -> pl.DataFrame:
-    """Returns of the trials that were drawn at random; of all, where fewer than `_FEWEST_DRAWN` of them are there."""
-    of_drawn = returns.filter(pl.col("trial").is_in(drawn.implode()))
-    return of_drawn if of_drawn["trial"].n_unique() >= _FEWEST_DRAWN else returns
+def _sharpe_variance(returns: pl.DataFrame) -> float:
+    """Variance of the Sharpe ratios of the trials whose returns these are; 0 where there are none."""
+    return 0.0 if returns.is_empty() else overfitting.trial_variance(objectives(matrix_of(returns))[:, 0])
 
 
 def optimised_table(problem: Problem, found: Choice) -> pl.DataFrame:
