@@ -12,8 +12,9 @@ WORKERS ?= 2
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: setup ## Run the whole chain on the sample prices, then serve the Dagster UI until Ctrl-C
+demo: setup ## Run the whole chain on the sample prices, search weights, then serve the Dagster UI until Ctrl-C
 	@$(BIN)/mech-exo run
+	@$(BIN)/mech-exo search
 	@$(BIN)/mech-exo up
 
 test: setup-dev ## Fast tests with coverage (under ten minutes)

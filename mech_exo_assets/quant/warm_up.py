@@ -24,6 +24,8 @@ from mech_exo_assets.quant.prices import total_return_index
 from mech_exo_assets.quant.quintiles import quintile_table
 from mech_exo_assets.quant.residual import residual_ic_table
 from mech_exo_assets.quant.simulator import simulate
+from mech_exo_assets.quant.weights.candidate import Candidate
+from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.schemas import TARGETS
 from mech_exo_assets.settings import Strategy, load_strategy
 
@@ -50,6 +52,7 @@ def warm_up() -> None:
     chosen = load_strategy()
     _diagnose(Panel(panel.sessions, panel.symbols, scores), panel, chosen)
     _construct(panel)
+    _search(Panel(panel.sessions, panel.symbols, scores), panel, chosen)
     targets = np.full(panel.shape, 1 / panel.shape[1])
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
     book.trades()
@@ -63,6 +66,12 @@ def warm_up() -> None:
         target_dates=panel.sessions,
         execution_lag=1,
     )
+
+
+def _search(scores: Panel, market: Panel, chosen: Strategy) -> None:
+    """One candidate of a weight search; `tested` leaves no windows to be found in so short a history."""
+    objective = Objective(scores, market, chosen, sectors={}, tested=slice(270, len(market.sessions)))
+    objective.evaluate([Candidate(dict.fromkeys(scores.fields, 1 / len(scores.fields)))])
 
 
 def _diagnose(scores: Panel, market: Panel, chosen: Strategy) -> None:

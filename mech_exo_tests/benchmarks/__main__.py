@@ -21,7 +21,7 @@ from rich.table import Table
 
 from mech_exo_tests.benchmarks.measurement import Measurement
 
-MODULES = ("factors", "ic", "decay", "backtest", "performance")
+MODULES = ("factors", "ic", "decay", "backtest", "performance", "weights")
 SIZES = {"S": (1260, 500), "M": (2520, 3000)}
 
 
