@@ -10,6 +10,7 @@ from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.detection import normal_scores
 from mech_exo_assets.quant.portfolio import constraints, volatility
 from mech_exo_assets.quant.warm_up import warm_up
+from mech_exo_assets.quant.weights import kernel as weights_kernel
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,6 +24,7 @@ def _warm() -> None:
         kernel.simulate,
         kernel.positions,
         kernel.trades,
+        weights_kernel.trade,
         contributions._part,
         comparison._resampled,
         constraints._constrain,

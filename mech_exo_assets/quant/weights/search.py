@@ -138,7 +138,8 @@ class _Asker:
     def __init__(self, space: Space, choices: Search, seed: int, starts: dict[str, Candidate]) -> None:
         import optuna
 
-        self._space, self._choices, self._seed, self._starts = space, choices, seed, starts
+        self._space, self._choices, self._seed = space, choices, seed
+        self._starts = _once_each(starts, space)
         with quietly():
             self._study = optuna.create_study(directions=DIRECTIONS)
         self._distributions = distributions(space)
@@ -164,11 +165,11 @@ class _Asker:
         study = self._study
         first = batch * self._choices.batch
         count = self._choices.batch
-        starts = list(self._starts.items())[first : first + count]
+        starts = self._starts[first : first + count]
         with quietly():
             study.sampler = self._sampler(batch)
-            for _, candidate in starts:
-                study.enqueue_trial(self._space.parameters(candidate.weights, candidate.construction))
+            for _, parameters in starts:
+                study.enqueue_trial(parameters)
             asked = [study.ask(self._distributions) for _ in range(count)]
             candidates = [self._space.candidate(trial.params) for trial in asked]
             able = [candidate for candidate in candidates if candidate is not None]
@@ -198,6 +199,16 @@ class _Asker:
         if self._choices.sampler == "nsga2":
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=self._choices.startup)
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=self._choices.startup)
+
+
+def _once_each(starts: Mapping[str, Candidate], space: Space) -> list[tuple[str, dict[str, float]]]:
+    """Name and parameters of each warm start; of several with the same parameters (a champion of equal weights) the first."""
+    found: list[tuple[str, dict[str, float]]] = []
+    for name, candidate in starts.items():
+        parameters = space.parameters(candidate.weights, candidate.construction)
+        if parameters not in [known for _, known in found]:
+            found.append((name, parameters))
+    return found
 
 
 def _without_notes_of_the_sampler(trial: optuna.trial.FrozenTrial) -> optuna.trial.FrozenTrial:
