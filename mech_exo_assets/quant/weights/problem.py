@@ -19,7 +19,7 @@ from mech_exo_assets.quant.composite import factor_weights
 from mech_exo_assets.quant.panel import Dates, Panel
 from mech_exo_assets.quant.walk_forward import gap_sessions
 from mech_exo_assets.quant.weights import known
-from mech_exo_assets.quant.weights.candidate import Candidate, Space
+from mech_exo_assets.quant.weights.candidate import Candidate, Space, scaled
 from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.quant.weights.span import Span, span_of, until
 from mech_exo_assets.settings import Strategy
@@ -99,7 +99,9 @@ class Problem:
         known.require_factors(objective)
         multipliers = known.decayed_multipliers(monitor, residual_ic, seen.sessions, strategy)
         space = Space.of(objective.factors, strategy.search, multipliers=multipliers)
-        champion = factor_weights(strategy.composite.weights, list(objective.factors))
+        # Equal weights are those of the factors that there were when the search ended.
+        named = strategy.composite.weights
+        champion = factor_weights(named, list(objective.factors if isinstance(named, str) else scores.fields))
         return cls(scores, market, strategy, sectors, ic, span, objective, space, multipliers, champion)
 
     @cached_property
@@ -110,8 +112,12 @@ class Problem:
 
     @property
     def baselines(self) -> dict[str, Candidate]:
-        """What the result is compared with: those of the warm starts that a person might hold."""
-        return {name: self.starts[name] for name in known.BASELINES if name in self.starts}
+        """What the result is compared with: the strategy as it stands, and those of the warm starts that a person might hold.
+
+        The champion is whole here, with factors that decay has switched off for the search.
+        """
+        others = {name: self.starts[name] for name in known.BASELINES if name in self.starts and name != known.CHAMPION}
+        return {known.CHAMPION: Candidate(scaled(self.champion))} | others
 
     @property
     def equal(self) -> dict[str, float]:
@@ -142,7 +148,14 @@ class Problem:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What makes a trial what it is: the choices that reach it, and the data that the search may see. 16 hexadecimal digits."""
+        """What makes a trial what it is: the choices that reach it, and the data that the search may see. 16 hexadecimal digits.
+
+        Names and fields of which nothing was known when the search ended are not among them: a listing in the hold-out begins no other
+        search.
+        """
+        seen = [until(panel, self.span.searched.stop) for panel in (self.market, self.scores)]
+        listed = ~np.isnan(seen[0]["close"]).all(axis=0)
+        symbols = self.market.symbols[listed].tolist()
         chosen = self.strategy.model_dump(mode="json", exclude=set(_NOT_OF_THE_TRIALS))
         search = self.strategy.search.model_dump(mode="json", exclude=set(_NOT_OF_THE_SEARCH))
         parts = {
@@ -152,15 +165,15 @@ class Problem:
             "champion": dict(self.champion),
             "bounds": dict(self.space.bounds),
             "limits": dict(self.space.share_limits),
-            "sectors": sorted(self.sectors.items()),
-            "symbols": self.market.symbols.tolist(),
+            "sectors": {symbol: self.sectors[symbol] for symbol in symbols if symbol in self.sectors},
+            "symbols": symbols,
         }
         digest = hashlib.blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=8)
         digest.update(self.market.sessions[self.span.searched].tobytes())
-        for panel in (self.market, self.scores):
+        for panel in seen:
             for name in sorted(panel.fields):
                 digest.update(name.encode())
-                digest.update(panel[name][self.span.searched].tobytes())
+                digest.update((panel[name] if listed.all() else panel[name][:, listed]).tobytes())
         return digest.hexdigest()
 
     @property

@@ -74,8 +74,9 @@ def span_of(sessions: Dates, strategy: Strategy) -> Span:
 
 
 def until(panel: Panel, stop: int) -> Panel:
-    """The panel's first sessions."""
-    return Panel(panel.sessions[:stop], panel.symbols, {name: matrix[:stop] for name, matrix in panel.fields.items()})
+    """The panel's first sessions; a field that was not observed in them is not there, as in any panel."""
+    fields = {name: matrix[:stop] for name, matrix in panel.fields.items() if not np.isnan(matrix[:stop]).all()}
+    return Panel(panel.sessions[:stop], panel.symbols, fields)
 
 
 def known_ic(ic: pl.DataFrame, sessions: Dates, *, horizon: int, execution_lag: int) -> pl.DataFrame:

@@ -13,7 +13,12 @@ import polars as pl
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.quant.panel import Dates, Panel, Vector
 from mech_exo_assets.quant.weights.candidate import Candidate, scaled
+from mech_exo_assets.quant.weights.choice import Choice, choice
 from mech_exo_assets.quant.weights.objective import Evaluation, Objective
+from mech_exo_assets.quant.weights.problem import Problem
+from mech_exo_assets.quant.weights.search import search
+from mech_exo_assets.quant.weights.store import MemoryStore
+from mech_exo_assets.quant.weights.trials import TrialTables, trial_tables
 from mech_exo_assets.settings import Strategy, load_strategy
 
 NAN = np.nan
@@ -34,7 +39,11 @@ def strategy(**changes: Any) -> Strategy:
 
 
 def _over(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    nested = {key: _over(plain[key], value) for key, value in changes.items() if isinstance(value, dict) and plain.get(key)}
+    nested = {
+        key: _over(plain[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and plain.get(key) not in ({}, None, "equal")
+    }
     return plain | changes | nested
 
 
@@ -171,3 +180,45 @@ def cheap_judge(candidates: Sequence[Candidate]) -> list[Evaluation | str]:
         depth = 0.3 - 0.2 * weights[-1]
         found.append(evaluation(sharpe, depth, sharpe * 0.2 / depth, turnover=abs(weights[0])))
     return found
+
+
+NOTHING = pl.DataFrame(schema={"date": pl.Date, "factor": pl.String, "horizon": pl.Int32, "ic": pl.Float64, "n": pl.Int32})
+"""No information coefficients."""
+
+
+def problem_of(
+    past: History,
+    chosen: Strategy,
+    *,
+    ic: pl.DataFrame | None = None,
+    residual_ic: pl.DataFrame = NOTHING,
+    states: pl.DataFrame | None = None,
+) -> Problem:
+    """The problem of a history, with its own information coefficients over five sessions; by default no factor has decayed."""
+    return Problem.of(
+        past.scores,
+        past.market,
+        chosen,
+        sectors={},
+        ic=past.ic(5) if ic is None else ic,
+        residual_ic=residual_ic,
+        monitor=monitor(past.market.sessions) if states is None else states,
+    )
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search that is done, and its tables."""
+
+    problem: Problem
+    tables: TrialTables
+
+    @classmethod
+    def of(cls, problem: Problem) -> Searched:
+        strategy = problem.strategy
+        trials = search(problem.objective, problem.space, strategy.search, MemoryStore(), seed=strategy.seed, starts=problem.starts)
+        return cls(problem, trial_tables(problem, trials))
+
+    def choice(self, *, trials_ever: int = 16, problem: Problem | None = None) -> Choice:
+        tables = self.tables
+        return choice(problem or self.problem, tables.trials, tables.weights, tables.returns, trials_ever=trials_ever)

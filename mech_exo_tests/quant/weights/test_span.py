@@ -16,7 +16,7 @@ from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.walk_forward import gap_sessions
 from mech_exo_assets.quant.weights.span import known_ic, span_of, until
-from mech_exo_tests.quant.weights.builders import history, strategy
+from mech_exo_tests.quant.weights.builders import NAN, history, strategy
 
 DAYS = sessions(np.datetime64("2014-01-02"), np.datetime64("2019-12-31"), calendar="XNYS")
 
@@ -76,6 +76,14 @@ def test_until_takes_the_first_sessions_of_all_fields():
     assert found.shape == (20, 12)
     for name, matrix in past.market.fields.items():
         np.testing.assert_array_equal(found[name], matrix[:20])
+
+
+def test_until_has_no_field_that_was_not_observed_yet():
+    past = history(length=60)
+    late = np.where(np.arange(60)[:, None] < 30, NAN, past.scores["f000"])
+    panel = past.with_scores(f000=late).scores
+    assert list(until(panel, 30).fields) == ["f001", "f002"]
+    assert list(until(panel, 31).fields) == ["f000", "f001", "f002"]
 
 
 @pytest.mark.parametrize(("horizon", "lag"), [(1, 0), (5, 1), (21, 2)])
