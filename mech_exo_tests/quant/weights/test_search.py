@@ -168,6 +168,12 @@ def test_warm_starts_are_the_first_trials_and_keep_to_the_bounds():
     assert [list(each.params.values()) for each in trials[4:5]] == [[pytest.approx(1 / 3), 1.0, pytest.approx(1 / 3)]]
 
 
+def test_warm_starts_that_the_bounds_make_the_same_are_tried_once():
+    starts = {"champion": candidate(1, 1, 1), "equal": candidate(2, 2, 2), "other": candidate(1, 2, 1)}
+    trials = tried(starts=starts)
+    assert [each.user_attrs.get(START) for each in trials[:3]] == ["champion", "other", None]
+
+
 def test_constraints_are_what_is_exceeded_and_mark_a_trial():
     chosen = choices(limits={"turnover": 0.3, "drawdown": 0.2, "factor_share": 0.5})
     trials = run(cheap_judge, space(chosen), chosen, MemoryStore(), seed=0, starts={"all": candidate(1, 0, 0), "mixed": candidate(1, 1, 2)})
