@@ -5,7 +5,7 @@ What belongs here: what `run` and `search` share. What does not: which job, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from mech_exo_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._utils.error import SerializableErrorInfo
 
 ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
 
@@ -93,14 +94,27 @@ def _fail_abandoned_runs(instance: dg.DagsterInstance, actor: str) -> None:
 def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
             stage = (event.step_key or "").replace("__", "/")
-            message = "no reason was given" if error is None else error.message.strip()
-            kind = None if error is None else error.cls_name
-            if kind in ("InputError", "MechExoError", "ContractError"):
-                # Dagster puts the class before the sentence, which is complete without it.
-                message = message.partition(": ")[2]
-            raise (InputError if kind == "InputError" else MechExoError)(f"{stage}: {message}")
+            kind, message = _reason(event.step_failure_data.error)
+            raise kind(f"{stage}: {message}")
     raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
+
+
+def _reason(error: SerializableErrorInfo | None) -> tuple[type[MechExoError], str]:
+    """Which of our errors a step failed with, and its sentence; where it is none of ours, what was at the bottom of it."""
+    ours = {kind.__name__: kind for kind in _kinds(MechExoError)}
+    bottom = "no reason was given"
+    while error is not None:
+        bottom = error.message.strip()
+        if error.cls_name in ours:
+            # What stands below one of ours is what it tells in words. Dagster puts the class before the sentence.
+            return (InputError if issubclass(ours[error.cls_name], InputError) else MechExoError), bottom.partition(": ")[2]
+        error = error.cause
+    return MechExoError, bottom
+
+
+def _kinds(kind: type[MechExoError]) -> Iterator[type[MechExoError]]:
+    """The class and all that derive from it; what was raised in this process has been imported in it."""
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _kinds(each)

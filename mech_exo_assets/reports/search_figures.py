@@ -172,7 +172,7 @@ def parallel_coordinates(trials: pl.DataFrame, weights: pl.DataFrame, chosen: in
         axes.plot(across, 100 * picked.select(names).to_numpy()[0], color=_CHOSEN, linewidth=2, label=f"chosen: trial {chosen}")
         axes.legend(frameon=False, fontsize=8, loc="upper right")
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_ylim(float(min(values.min(), 0.0)), 1.05 * float(values.max()))
+    axes.set_ylim(1.05 * min(float(values.min()), 0.0), 1.05 * max(float(values.max()), 1e-6))
     axes.set_xticks(across, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_ylabel("weight (%)")
     figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=_SHARPE, format="%.2f", pad=0.01)

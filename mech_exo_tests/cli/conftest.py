@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mech_exo_assets.cli.main import main
+from mech_exo_tests.searchable import choices, searchable_lake
 
 SOURCE = "simulator:names=12,sessions=420,seed=5"
-VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "DAGSTER_HOME")
+VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "MECH_EXO_DB_URL", "DAGSTER_HOME")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,21 @@ def mech_exo(capsys: pytest.CaptureFixture[str]) -> Command:
 def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that one complete run has filled; tests read it, and write to it at most what is written already."""
     home = tmp_path_factory.mktemp("home")
+    _done("run", "--source", SOURCE, "--home", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the few tables that a search reads, and what one search of 12 trials has made of them; tests only read it."""
+    home = tmp_path_factory.mktemp("searched")
+    searchable_lake(home / "lake")
+    _done("search", "--home", str(home), "--config", str(choices(home / "strategy.yaml")))
+    return home
+
+
+def _done(*arguments: str) -> None:
+    """Run the command, which must succeed, in silence and in an environment of its own."""
     with pytest.MonkeyPatch.context() as patch:
         for name in VARIABLES:
             patch.setenv(name, "")
@@ -61,6 +77,5 @@ def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("sys.stdout", io.StringIO())
         patch.setattr("sys.stderr", io.StringIO())
         with pytest.raises(SystemExit) as ended:
-            main(["run", "--source", SOURCE, "--home", str(home)])
+            main(list(arguments))
         assert not ended.value.code
-    return home

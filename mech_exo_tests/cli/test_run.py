@@ -18,8 +18,8 @@ def _bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_one_run_makes_every_table_and_the_mart(finished_home: Path):
-    assert Lake(finished_home / "lake").tables() == list(TABLES)
+def test_one_run_makes_every_table_but_those_of_a_search_and_the_mart(finished_home: Path):
+    assert Lake(finished_home / "lake").tables() == [key for key in TABLES if not key.startswith("weights/")]
     assert (finished_home / "mech_exo.duckdb").exists()
     assert (finished_home / "dagster" / "dagster.yaml").exists()
 

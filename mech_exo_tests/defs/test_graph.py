@@ -99,7 +99,7 @@ def test_an_asset_is_partitioned_just_when_its_table_is():
 
 
 def test_each_asset_has_one_trigger():
-    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest")]
+    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest", "weight_search")]
     on_the_clock = [key.to_user_string() for job in jobs for key in job.asset_layer.executable_asset_keys]
     assert len(on_the_clock) == len(set(on_the_clock))
     by_automation = {key for key, spec in _specs().items() if spec.automation_condition is not None}
@@ -128,6 +128,9 @@ def test_no_heavy_library_is_imported_by_the_definitions():
         "weasyprint",
         "jinja2",
         "slack_sdk",
+        "optuna",
+        "arch",
+        "sklearn",
     )
     program = f"import sys, mech_exo_assets.definitions; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

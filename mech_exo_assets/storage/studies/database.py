@@ -190,15 +190,17 @@ def _study(opened: Opened, name: str, directions: Sequence[str]) -> optuna.Study
     import sqlalchemy as sa
     from optuna.study import StudyDirection
 
+    from mech_exo_assets.quant.weights.optuna_log import quietly
     from mech_exo_assets.storage.studies.connection import reading, shown
 
     wanted = [StudyDirection[each.upper()] for each in directions]
     with reading(opened.engine) as connection:
         found = connection.scalar(sa.select(opened.tables.studies.c.study_id).where(opened.tables.studies.c.study_name == name))
-    if found is None:
-        study = optuna.create_study(study_name=name, storage=opened.storage, directions=wanted, load_if_exists=True)
-    else:
-        study = optuna.load_study(study_name=name, storage=opened.storage)
+    with quietly():
+        if found is None:
+            study = optuna.create_study(study_name=name, storage=opened.storage, directions=wanted, load_if_exists=True)
+        else:
+            study = optuna.load_study(study_name=name, storage=opened.storage)
     if study.directions != wanted:
         where = f"{shown(opened.url)}: the study {name!r} has the directions {[each.name.lower() for each in study.directions]}"
         raise InputError(f"{where}, this search {list(directions)}; give the search another name, or delete that study.")
