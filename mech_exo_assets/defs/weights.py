@@ -75,11 +75,14 @@ def searched(
     **history: pl.DataFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Weights that were tried, and what each would have earned in the walk-forward's tests before the hold-out, net of costs."""
-    from mech_exo_assets.quant.weights.search import DIRECTIONS, search
+    from mech_exo_assets.quant.weights.optuna_log import quietly
+    from mech_exo_assets.quant.weights.search import DIRECTIONS, OBJECTIVES, search
     from mech_exo_assets.quant.weights.trials import trial_tables
 
     problem = _problem(strategy, **history)
     store = studies.open(problem.study_name, directions=DIRECTIONS, attributes=problem.study_attributes)
+    with quietly():
+        store.study.set_metric_names(list(OBJECTIVES))
     before = len(store.trials())
     trials = search(
         problem.objective,
