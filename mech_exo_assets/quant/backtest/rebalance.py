@@ -158,8 +158,7 @@ def _trade(market, target, worth, units, out):  # pragma: no cover
         size = size if trades else 0.0
         bought += order if trades else 0.0
         traded += size
-        # The root in single precision, in half the time: it is off by 6e-8 of the impact.
-        impacts += factor[i] * size * np.float64(np.sqrt(np.float32(size)))
+        impacts += factor[i] * size * np.sqrt(size)
         now = wanted * inverse[i] if trades else units[i]
         units[i] = now
         held = now * price if plain else 0.0

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -156,7 +157,9 @@ class Problem:
         seen = [until(panel, self.span.searched.stop) for panel in (self.market, self.scores)]
         listed = ~np.isnan(seen[0]["close"]).all(axis=0)
         symbols = self.market.symbols[listed].tolist()
-        chosen = self.strategy.model_dump(mode="json", exclude=set(_NOT_OF_THE_TRIALS))
+        # Deposits do not reach a walk-forward, and a benchmark is compared only.
+        left_out: dict[str, Any] = dict.fromkeys(_NOT_OF_THE_TRIALS, True) | {"backtest": {"flows", "benchmark"}}
+        chosen = self.strategy.model_dump(mode="json", exclude=left_out)
         search = self.strategy.search.model_dump(mode="json", exclude=set(_NOT_OF_THE_SEARCH))
         parts = {
             "strategy": chosen,

@@ -67,7 +67,9 @@ def problem(seed: int, *, strongest: float, chosen: Strategy, names: int = NAMES
     """Twelve factors; their ICs with the next session fall evenly from `strongest` to 0, in an order that the seed draws."""
     chance = np.random.default_rng([seed, 5])
     sizes = chance.permutation(np.linspace(strongest, 0.0, FACTORS))
-    planted = [Planted(name=f"factor_{k:02}", ic=float(sizes[k]), persistence=float(chance.choice((0.9, 0.95, 0.98)))) for k in range(FACTORS)]
+    planted = [
+        Planted(name=f"factor_{k:02}", ic=float(sizes[k]), persistence=float(chance.choice((0.9, 0.95, 0.98)))) for k in range(FACTORS)
+    ]
     market = simulate_planted(planted, names=names, sessions=sessions, seed=seed, risks=Risks(styles=2))
     prices = total_return_index(market.prices)
     panel = Panel.from_frame(prices, ["open", "high", "low", "close", "volume", "total_return_index"])
