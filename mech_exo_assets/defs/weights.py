@@ -177,7 +177,7 @@ def chosen(
         metadata={"reason": found.shrinkage.reason, "shares": markdown_table(shares, digits=3)},
         checks=[check("validated", passed=validated, severity=dg.AssetCheckSeverity.WARN, inner_tests=found.shrinkage.windows)],
     )
-    over = table.filter(pl.col("weight").abs() > pl.max_horizontal("share_limit", "equal") + 1e-9).height
+    over = table.filter(pl.col("weight").abs() > pl.col("share_limit") + 1e-9).height
     total = float(table["weight"].abs().sum())
     yield materialised(
         OPTIMISED,

@@ -115,6 +115,11 @@ class Space:
         """Names of the factors, in order."""
         return tuple(self.bounds)
 
+    @property
+    def equal(self) -> dict[str, float]:
+        """What a choice is shrunk to: equal weights, that of a decayed factor times its multiplier, which add up to 1."""
+        return scaled(self.share_limits)
+
     def candidate(self, parameters: Mapping[str, float]) -> Candidate | None:
         """The candidate of a study's parameters; None where all of its weights are 0."""
         weights = {name: parameters[WEIGHT + name] for name in self.bounds}

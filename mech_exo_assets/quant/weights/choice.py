@@ -87,7 +87,7 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
     of_trial = dict(weights.filter(pl.col("trial") == number).select("factor", "weight").iter_rows())
     picked = Candidate({name: of_trial.get(name, 0.0) for name in problem.space.factors}, json.loads(front["construction"][at]))
     shrunk = shrinkage(problem.objective, problem.space, strategy.search, seed=strategy.seed, gap=problem.gap)
-    candidate = picked.mixed(problem.equal, shrunk.share)
+    candidate = picked.mixed(problem.space.equal, shrunk.share)
     if candidate is None:
         raise InputError(
             f"weight search: the weights of trial {number} and equal weights cancel out where a share of {shrunk.share:g} is mixed in. "

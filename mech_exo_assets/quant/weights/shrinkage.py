@@ -131,12 +131,11 @@ def _mixed(
     objective: Objective, space: Space, pool: list[Candidate], picks: list[tuple[int, slice]], choices: Search
 ) -> dict[tuple[int, float], Evaluation]:
     """What each pick earned with each share of equal weights mixed in, where that can be judged."""
-    equal = {name: 1.0 / len(space.factors) for name in space.factors}
     wanted = {
         (pick, share): mix
         for pick in dict.fromkeys(pick for pick, _ in picks)
         for share in choices.shrinkage
-        if (mix := pool[pick].mixed(equal, share)) is not None
+        if (mix := pool[pick].mixed(space.equal, share)) is not None
     }
     judged = objective.evaluate(list(wanted.values()), workers=choices.workers)
     return {key: found for key, found in zip(wanted, judged, strict=True) if not isinstance(found, str)}
