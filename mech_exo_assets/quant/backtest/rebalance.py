@@ -11,6 +11,8 @@ so do the last bits.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -38,6 +40,34 @@ from mech_exo_assets.quant.backtest.kernel import (
     WORTH,
     Terms,
 )
+from mech_exo_assets.quant.panel import Index, Vector
+
+
+class Session(NamedTuple):
+    """What all books see of one session, each ndarray of shape (n_symbols,).
+
+    Attributes
+    ----------
+    index : ndarray
+        Total-return index; NaN where there is no price.
+    inverse : ndarray
+        1 / index: a division takes as long as ten additions, and one will do for many books.
+    capacity, factor : ndarray
+        As in `kernel.Inputs`, but in force whatever the terms say: infinite, and 0, where there are none.
+    mark, move, missing : ndarray
+        See `marked`.
+    gaps : ndarray of int
+        Positions of the names without a price.
+    """
+
+    index: Vector
+    inverse: Vector
+    capacity: Vector
+    factor: Vector
+    mark: Vector
+    move: Vector
+    missing: Index
+    gaps: Index
 
 
 def can_rebalance(terms: Terms) -> bool:
@@ -47,43 +77,41 @@ def can_rebalance(terms: Terms) -> bool:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def rebalance(market, target, days, state, terms, out):  # pragma: no cover
-    """Keep the book over session t, in which `target` can be traded for the first time; False where it is ruined.
+def rebalance(market, target, days, units, account, terms, out):  # pragma: no cover
+    """Keep the book over a session in which `target` can be traded for the first time; False where it is ruined.
 
     Parameters
     ----------
-    market : (index, inverse, capacity, factor, gaps)
-        Rows of session t, ndarray of shape (n_symbols,): as in `kernel.Inputs`, but in force whatever the terms say, with infinite
-        capacities and factors of 0 where there are none; 1 / index, since a division takes as long as ten additions, and one will do for
-        many books; and the positions of the names without a price.
+    market : Session
     target : ndarray of shape (n_symbols,)
         Without NaN.
     days : float
         Since the session before.
+    units : ndarray of shape (n_symbols,)
+        Units of the index that are held; changed.
+    account : ndarray
+        As in `kernel.State`; changed.
     out : ndarray of shape (14,)
         Flows; HELD is left as it is.
     """
-    prices, _, capacity, factor, gaps = market
-    account = state.account
     cash = account[OWN_CASH]
     out[INTEREST] = cash * (terms.credit if cash > 0.0 else terms.debit) * days
     out[BORROW] = account[OWED] * terms.borrow * days
     out[BASE] = account[WORTH]
     cash += out[INTEREST] - out[BORROW]
-    out[PROFIT], value = _mark(prices, state.units, state.mark, state.missing)
+    out[PROFIT], value = _value(market.mark, market.move, units)
     worth = cash + value
     if out[BASE] <= 0.0 or worth <= 0.0:
         return False
-    if account[WAITING] > 0:
-        state.waiting[:] = False
     account[WAITING] = 0
-    n_capped = _trade(market, target, worth, state.units, out)
+    n_capped = _trade(market.index, market.inverse, market.capacity, market.factor, target, worth, units, out)
     if n_capped > 0:
-        for i in range(len(prices)):
-            if abs(target[i] * worth - state.units[i] * prices[i]) > capacity[i]:
-                _trade_in_part(i, prices[i], target[i] * worth, capacity[i], factor[i], worth, state, out)
-    for i in gaps:
-        cash += _without_price(i, target[i], state, out)
+        for i in range(len(units)):
+            if abs(target[i] * worth - units[i] * market.index[i]) > market.capacity[i]:
+                account[WAITING] += 1
+                _trade_in_part(i, market, target[i] * worth, worth, units, out)
+    for i in market.gaps:
+        cash += _without_price(market.mark[i], market.missing[i], i, target[i], units, account, out)
     out[COMMISSION], out[SPREAD] = terms.tariff.commission * out[TRADED], terms.tariff.half_spread * out[TRADED]
     cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
     nav = cash + out[LONG] - out[SHORT]
@@ -96,56 +124,60 @@ def rebalance(market, target, days, state, terms, out):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _trade_in_part(i, price, wanted, capacity, factor, worth, state, out):  # pragma: no cover
-    """Trade a name as far as its capacity goes; the rest waits."""
-    units = state.units[i]
-    amount = np.copysign(capacity, wanted - units * price)
-    state.waiting[i] = True
-    state.account[WAITING] += 1
+def marked(prices, mark, move, missing):  # pragma: no cover
+    """Go on by a session: last known prices, what they have moved by, sessions without one; positions of names that have none now."""
+    for i in range(len(prices)):
+        there = not np.isnan(prices[i])
+        price = prices[i] if there else mark[i]
+        # A name without any price yet is not held, so that its move does not matter.
+        move[i] = price - mark[i]
+        mark[i] = price
+        missing[i] = 0 if there else missing[i] + 1
+    return np.flatnonzero(np.isnan(prices))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _trade_in_part(i, market, wanted, worth, units, out):  # pragma: no cover
+    """Trade a name as far as its capacity goes; the rest waits for the next session's target."""
+    price = market.index[i]
+    amount = np.copysign(market.capacity[i], wanted - units[i] * price)
     if amount != 0.0:
-        left = units + amount / price
-        state.units[i] = units = 0.0 if abs(left * price) < DUST * worth else left
+        left = units[i] + amount / price
+        units[i] = 0.0 if abs(left * price) < DUST * worth else left
         out[BOUGHT] += amount
         out[TRADED] += abs(amount)
-        out[IMPACT] += factor * abs(amount) * np.sqrt(abs(amount))
-    out[LONG] += max(units * price, 0.0)
-    out[SHORT] += max(-units * price, 0.0)
+        out[IMPACT] += market.factor[i] * abs(amount) * np.sqrt(abs(amount))
+    out[LONG] += max(units[i] * price, 0.0)
+    out[SHORT] += max(-units[i] * price, 0.0)
 
 
 @njit(nogil=True, cache=True)
-def _without_price(i, target, state, out):  # pragma: no cover
+def _without_price(mark, missing, i, target, units, account, out):  # pragma: no cover
     """A name that cannot be traded waits; one that has stopped is closed at its last price. The cash that this leaves."""
-    units, released = state.units[i], 0.0
-    waits = target != 0.0 or units != 0.0
-    state.account[WAITING] += waits
-    state.waiting[i] = waits and state.missing[i] != CLOSE_AFTER
-    if state.missing[i] == CLOSE_AFTER and units != 0.0:
-        released = units * state.mark[i]
-        state.account[CLOSED] += 1
-        state.units[i] = units = 0.0
-    out[LONG] += max(units * state.mark[i], 0.0)
-    out[SHORT] += max(-units * state.mark[i], 0.0)
+    released = 0.0
+    account[WAITING] += target != 0.0 or units[i] != 0.0
+    if missing == CLOSE_AFTER and units[i] != 0.0:
+        released = units[i] * mark
+        account[CLOSED] += 1
+        units[i] = 0.0
+    out[LONG] += max(units[i] * mark, 0.0)
+    out[SHORT] += max(-units[i] * mark, 0.0)
     return released
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
-def _mark(prices, units, mark, missing):  # pragma: no cover
-    """Value everything that has a price anew; what that has earned, and the value of all positions."""
+def _value(mark, move, units):  # pragma: no cover
+    """What all positions have earned since the session before, and what they are worth."""
     earned, total = 0.0, 0.0
-    for i in range(len(prices)):
-        there = not np.isnan(prices[i])
-        price = prices[i] if there else mark[i]
-        earned += units[i] * (price - mark[i])
-        total += units[i] * price
-        mark[i] = price
-        missing[i] = 0 if there else missing[i] + 1
+    for i in range(len(units)):
+        earned += units[i] * move[i]
+        total += units[i] * mark[i]
     return earned, total
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
-def _trade(market, target, worth, units, out):  # pragma: no cover
+def _trade(prices, inverse, capacity, factor, target, worth, units, out):  # pragma: no cover
     """Trade all names that have a price and keep their capacity, and set the sums; how many are above their capacity."""
-    prices, inverse, capacity, factor, _ = market
     bought, traded, impacts, long, short, n_capped = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     dust = DUST * worth
     for i in range(len(prices)):

@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.backtest.kernel import opened, session
-from mech_exo_assets.quant.backtest.rebalance import rebalance
+from mech_exo_assets.quant.backtest.kernel import OWN_CASH, WAITED, WORTH, opened, session
+from mech_exo_assets.quant.backtest.rebalance import Session, marked, rebalance
 
 _SPREAD = 1e-12
 """Scores whose standard deviation in a session is no more than this are equal, but for rounding; as in `composite`."""
@@ -47,7 +47,7 @@ class Scores(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragma: no cover
+def trade(scores, vectors, gross, market, terms, flows, starts):  # pragma: no cover
     """Fill the flows of each vector's book, and the session of its first trade (the number of sessions where there is none).
 
     Parameters
@@ -59,8 +59,6 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
         Sum of absolute weights of the targets.
     market : backtest.kernel.Inputs
         Its last n_sessions rows are those of the scores; targets, has_target and deposits are not read.
-    plain : (bool, ndarray, ndarray)
-        Whether sessions with new targets may be traded by `backtest.rebalance`, and capacities and impact factors as that wants them.
     terms : backtest.kernel.Terms
     flows : ndarray of shape (BLOCK, 14, n_sessions)
         Zeros.
@@ -73,10 +71,7 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
     # The targets of a session wait here until they can be traded.
     waiting = np.zeros((lag + 1, n_vectors, n_symbols))
     made = np.zeros((lag + 1, n_vectors), dtype=np.bool_)
-    newest = np.zeros((n_vectors, n_symbols))
-    sums = np.zeros((n_vectors, n_symbols))
-    inverse = np.zeros(n_symbols)
-    in_passes, capacity, factor = plain
+    newest, sums = np.zeros((n_vectors, n_symbols)), np.zeros((n_vectors, n_symbols))
     ruined = np.zeros(n_vectors, dtype=np.bool_)
     states = [opened(n_symbols, terms.initial_nav) for _ in range(n_vectors)]
     starts[:] = n_sessions
@@ -84,12 +79,7 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
         at, due, row = t % (lag + 1), (t - lag) % (lag + 1), before + t
         made[at] = False
         if scores.rebalanced[t]:
-            np.dot(weights, scores.stack[t], sums)
-            names, patterns = scores.names[scores.odd[t] : scores.odd[t + 1]], scores.patterns[scores.odd[t] : scores.odd[t + 1]]
-            for k in range(n_vectors):
-                made[at, k] = _targets(sums[k], names, patterns, shares[k], gross, waiting[at, k])
-        inverse[:] = 1.0 / market.index[row]
-        rows = (market.index[row], inverse, capacity[row], factor[row], np.flatnonzero(np.isnan(inverse)))
+            _all_targets(scores, t, weights, shares, gross, sums, waiting[at], made[at])
         for k in range(n_vectors):
             fresh = t >= lag and made[due, k]
             if fresh:
@@ -97,11 +87,61 @@ def trade(scores, vectors, gross, market, plain, terms, flows, starts):  # pragm
                 starts[k] = min(starts[k], t)
             if ruined[k] or t < starts[k]:
                 continue
-            days, out = market.days[row] if t > starts[k] else 0.0, flows[k, :, t]
-            if fresh and in_passes:
-                ruined[k] = not rebalance(rows, newest[k], days, states[k], terms, out)
-            else:
-                ruined[k] = not session(market, row, newest[k], fresh, (days, 0.0), states[k], terms, out)
+            days = market.days[row] if t > starts[k] else 0.0
+            ruined[k] = not session(market, row, newest[k], fresh, (days, 0.0), states[k], terms, flows[k, :, t])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def trade_daily(scores, vectors, gross, market, plain, terms, flows, starts):  # pragma: no cover
+    """As `trade`, where every session has new targets that `backtest.rebalance` can trade; False at the first one that has none.
+
+    All books share what they see of a session. What is left for each, its units and its targets, stays in the cache.
+
+    Parameters
+    ----------
+    scores, vectors, gross, market, terms, flows, starts
+        As in `trade`.
+    plain : (ndarray, ndarray)
+        Capacities and impact factors, as `backtest.rebalance` wants them.
+    """
+    weights, shares = vectors
+    n_sessions, _, n_symbols = scores.stack.shape
+    n_vectors, lag = len(weights), terms.lag
+    before = len(market.index) - n_sessions
+    waiting = np.zeros((lag + 1, n_vectors, n_symbols))
+    made = np.zeros((lag + 1, n_vectors), dtype=np.bool_)
+    units, sums = np.zeros((n_vectors, n_symbols)), np.zeros((n_vectors, n_symbols))
+    accounts = np.zeros((n_vectors, WAITED + 1))
+    accounts[:, OWN_CASH] = accounts[:, WORTH] = terms.initial_nav
+    mark, move, missing = np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols, dtype=np.int64)
+    ruined = np.zeros(n_vectors, dtype=np.bool_)
+    starts[:] = n_sessions
+    for t in range(n_sessions):
+        at, due, row = t % (lag + 1), (t - lag) % (lag + 1), before + t
+        _all_targets(scores, t, weights, shares, gross, sums, waiting[at], made[at])
+        prices = market.index[row]
+        gaps = marked(prices, mark, move, missing)
+        seen = Session(prices, 1.0 / prices, plain[0][row], plain[1][row], mark, move, missing, gaps)
+        for k in range(n_vectors):
+            fresh = t >= lag and made[due, k]
+            if fresh:
+                starts[k] = min(starts[k], t)
+            if ruined[k] or t < starts[k]:
+                continue
+            if not fresh:
+                return False
+            days = market.days[row] if t > starts[k] else 0.0
+            ruined[k] = not rebalance(seen, waiting[due, k], days, units[k], accounts[k], terms, flows[k, :, t])
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _all_targets(scores, t, weights, shares, gross, sums, out, made):  # pragma: no cover
+    """Targets of all vectors from the scores of session t, and which of them there are."""
+    np.dot(weights, scores.stack[t], sums)
+    first, last = scores.odd[t], scores.odd[t + 1]
+    for k in range(len(weights)):
+        made[k] = _targets(sums[k], scores.names[first:last], scores.patterns[first:last], shares[k], gross, out[k])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})

@@ -203,9 +203,11 @@ class Objective:
         flows = np.zeros((kernel.BLOCK, backtest_kernel.HELD + 1, len(self.sessions)))
         starts = np.zeros(kernel.BLOCK, dtype=np.int64)
         terms = self._venue.terms._replace(band=bands[0])
-        plain = (can_rebalance(terms), *self._venue.in_force())
         gross = self._strategy.construction.gross
-        kernel.trade(scores, (weights, shares), gross, self._inputs, plain, terms, flows, starts)
+        daily = can_rebalance(terms) and bool(scores.rebalanced.all())
+        if not (daily and kernel.trade_daily(scores, (weights, shares), gross, self._inputs, self._venue.in_force(), terms, flows, starts)):
+            flows[:] = 0.0
+            kernel.trade(scores, (weights, shares), gross, self._inputs, terms, flows, starts)
         own = zip(flows[: len(candidates)], starts[: len(candidates)].tolist(), strict=True)
         return [self._judged(Flows(np.ascontiguousarray(each[:, start:]))) for each, start in own]
 
