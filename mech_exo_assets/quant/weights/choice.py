@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import polars as pl
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant import overfitting
 from mech_exo_assets.quant.overfitting import Verdict
-from mech_exo_assets.quant.panel import Matrix
+from mech_exo_assets.quant.panel import Matrix, Vector
 from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.frontier import choose, objectives
 from mech_exo_assets.quant.weights.objective import Evaluation
@@ -26,9 +27,13 @@ from mech_exo_assets.schemas import OPTIMISED, OVERFITTING
 from mech_exo_assets.schemas import SHRINKAGE as SHRINKAGE_TABLE
 
 EFFECTIVE = "effective_trials"
+DEFLATED_BY_ALL = "deflated_sharpe_all_trials"
 DEFLATED_BY_EFFECTIVE = "deflated_sharpe_effective"
 PATHS = "combinatorial_median_sharpe"
 LOSING_PATHS = "combinatorial_share_below_zero"
+Deflated: TypeAlias = overfitting.DeflatedSharpe | overfitting.NotComputed
+_FEWEST_DRAWN = 10
+"""Random trials that a variance is taken from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +100,7 @@ def choice(problem: Problem, trials: pl.DataFrame, weights: pl.DataFrame, return
         )
     evaluation = problem.objective.require(candidate)
     drawn = trials.filter((pl.col("trial") < strategy.search.startup) & pl.col("start").is_null())["trial"]
-    spread = max(_sharpe_variance(returns), _sharpe_variance(returns.filter(pl.col("trial").is_in(drawn.implode()))))
-    verdicts = measures(problem, matrix_of(returns), evaluation, trials_ever=trials_ever, trial_variance=spread)
+    verdicts = measures(problem, matrix_of(returns), evaluation, trials_ever=trials_ever, variance=_chance(returns, drawn))
     return Choice(number, picked, candidate, evaluation, shrunk, verdicts)
 
 
@@ -107,7 +111,7 @@ def matrix_of(returns: pl.DataFrame) -> Matrix:
     return ordered["net_return"].to_numpy().reshape(-1, max(n_trials, 1))
 
 
-def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trials_ever: int, trial_variance: float) -> list[Verdict]:
+def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trials_ever: int, variance: float) -> list[Verdict]:
     """All measures of overfitting, those that the gate judges first.
 
     Parameters
@@ -118,15 +122,15 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
     evaluation : Evaluation
         Of the chosen weights.
     trials_ever : int
-    trial_variance : float
-        Of the trials' Sharpe ratios (`overfitting.trial_variance`): the larger of that of all, and that of those drawn at random, since
-        what a sampler proposes crowds where it expects the best, and would make the hurdle too low.
+    variance : float
+        Of the Sharpe ratios of trials that were drawn at random (`overfitting.trial_variance`). Among all trials the sampler has spread the
+        good from the bad, so that the better a search is, the higher its hurdle would be.
     """
     strategy, gates = problem.strategy, problem.strategy.gates
     judged = problem.objective.evaluate(list(problem.baselines.values()))
     baselines = {name: found.net_return for name, found in zip(problem.baselines, judged, strict=True) if not isinstance(found, str)}
     chosen = evaluation.net_return[evaluation.start :]
-    deflated = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=trials_ever, trial_variance=trial_variance))
+    deflated = _deflated(chosen, trials_ever, variance)
     of_gate = overfitting.judge(
         overfitting.Gate(deflated_sharpe=gates.deflated_sharpe, pbo=gates.pbo, spa=gates.spa),
         deflated=deflated,
@@ -139,31 +143,38 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
     )
     effective = overfitting.effective_trials(returns)
     share = max(1.0, trials_ever * effective / returns.shape[1])
-    softer = overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=share, trial_variance=trial_variance))
+    spread = overfitting.trial_variance(objectives(returns)[:, 0])
+    others = {
+        DEFLATED_BY_ALL: (_deflated(chosen, trials_ever, spread), "with the variance of all trials in place of the random ones"),
+        DEFLATED_BY_EFFECTIVE: (_deflated(chosen, share, variance), f"with {share:,.1f} independent trials in place of all"),
+    }
     paths = overfitting.computed(
         lambda: overfitting.combinatorial_paths(
             returns, purge=strategy.execution_lag + strategy.fit_horizon, embargo=strategy.walk_forward.embargo
         )
     )
-    return [*of_gate, *_shown(softer, effective, paths, share, returns.shape[1])]
+    return [*of_gate, *_shown(others, effective, paths, returns.shape[1])]
+
+
+def _deflated(chosen: Vector, trials: float, variance: float) -> Deflated:
+    return overfitting.computed(lambda: overfitting.deflated_sharpe(chosen, trials=trials, trial_variance=variance))
 
 
 def _shown(
-    softer: overfitting.DeflatedSharpe | overfitting.NotComputed,
+    others: Mapping[str, tuple[Deflated, str]],
     effective: float,
     paths: overfitting.CombinatorialPaths | overfitting.NotComputed,
-    share: float,
     n_trials: int,
 ) -> list[Verdict]:
     """Measures that nothing is judged by."""
     rows: list[tuple[str, float | None, str]] = [
         (EFFECTIVE, effective, f"{effective:.1f} independent trials are in the {n_trials:,} of this search, by their correlations.")
     ]
-    if isinstance(softer, overfitting.NotComputed):
-        rows.append((DEFLATED_BY_EFFECTIVE, None, f"Not computed: {softer.reason}"))
-    else:
-        said = f"{softer.probability:.3f} would be the deflated Sharpe ratio with {share:,.1f} independent trials in place of all."
-        rows.append((DEFLATED_BY_EFFECTIVE, softer.probability, said))
+    for name, (found, how) in others.items():
+        if isinstance(found, overfitting.NotComputed):
+            rows.append((name, None, f"Not computed: {found.reason}"))
+        else:
+            rows.append((name, found.probability, f"{found.probability:.3f} would be the deflated Sharpe ratio {how}."))
     if isinstance(paths, overfitting.NotComputed):
         rows += [(PATHS, None, f"Not computed: {paths.reason}"), (LOSING_PATHS, None, f"Not computed: {paths.reason}")]
     else:
@@ -174,9 +185,11 @@ def _shown(
     return [Verdict(name, value, None, None, meaning) for name, value, meaning in rows]
 
 
-def _sharpe_variance(returns: pl.DataFrame) -> float:
-    """Variance of the Sharpe ratios of the trials whose returns these are; 0 where there are none."""
-    return 0.0 if returns.is_empty() else overfitting.trial_variance(objectives(matrix_of(returns))[:, 0])
+def _chance(returns: pl.DataFrame, drawn: pl.Series) -> float:
+    """Variance of the Sharpe ratios of the random trials; of all, where fewer than `_FEWEST_DRAWN` random ones could be judged."""
+    of_drawn = returns.filter(pl.col("trial").is_in(drawn.implode()))
+    enough = of_drawn["trial"].n_unique() >= _FEWEST_DRAWN
+    return overfitting.trial_variance(objectives(matrix_of(of_drawn if enough else returns))[:, 0])
 
 
 def optimised_table(problem: Problem, found: Choice) -> pl.DataFrame:

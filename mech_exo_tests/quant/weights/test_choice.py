@@ -12,7 +12,7 @@ from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant import overfitting
 from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.choice import Choice, choice, matrix_of, optimised_table, overfitting_table, shrinkage_table
-from mech_exo_assets.quant.weights.frontier import choose
+from mech_exo_assets.quant.weights.frontier import choose, objectives
 from mech_exo_assets.quant.weights.search import OBJECTIVES, run
 from mech_exo_assets.quant.weights.shrinkage import shrinkage
 from mech_exo_assets.quant.weights.store import MemoryStore
@@ -78,7 +78,13 @@ def test_the_gate_is_judged_first_and_the_rest_is_shown(found: Choice):
     assert len(set(names)) == len(names)
     judged = [verdict.passed is not None for verdict in found.verdicts]
     assert judged[:2] == [True, True]
-    assert names[-4:] == ["effective_trials", "deflated_sharpe_effective", "combinatorial_median_sharpe", "combinatorial_share_below_zero"]
+    assert names[-5:] == [
+        "effective_trials",
+        "deflated_sharpe_all_trials",
+        "deflated_sharpe_effective",
+        "combinatorial_median_sharpe",
+        "combinatorial_share_below_zero",
+    ]
     assert found.passed == all(verdict.passed for verdict in found.verdicts if verdict.passed is not None)
 
 
@@ -91,6 +97,20 @@ def value(found: Choice, measure: str) -> float:
 def test_more_trials_ever_make_the_deflated_sharpe_ratio_smaller(searched: Searched):
     few, many = (value(searched.choice(trials_ever=ever), "deflated_sharpe") for ever in (16, 1000))
     assert 0 <= many < few <= 1
+
+
+def test_the_hurdle_comes_from_the_spread_of_the_random_trials_and_that_of_all_is_shown():
+    searched = Searched.of(problem_of(PAST, strategy(search={"trials": 24, "batch": 8, "startup": 16})))
+    found = searched.choice(trials_ever=50)
+    trials = searched.tables.trials
+    drawn = trials.filter((pl.col("trial") < 16) & pl.col("start").is_null())
+    assert 10 <= drawn.height < 16
+    net = found.evaluation.net_return[found.evaluation.start :]
+    for measure, rows in (("deflated_sharpe", drawn), ("deflated_sharpe_all_trials", trials)):
+        of_rows = searched.tables.returns.filter(pl.col("trial").is_in(rows["trial"].implode()))
+        variance = overfitting.trial_variance(objectives(matrix_of(of_rows))[:, 0])
+        expected = overfitting.deflated_sharpe(net, trials=50, trial_variance=variance).probability
+        assert value(found, measure) == pytest.approx(expected, abs=1e-12)
 
 
 def test_measures_are_those_of_the_trials(searched: Searched, found: Choice):
