@@ -1,5 +1,5 @@
-"""Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample and
-`mech-exo report quantstats`.
+"""Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample,
+`mech-exo search`, `mech-exo report quantstats` and `mech-exo report search`.
 
 Those of a factor's page are of real prices: `python -m mech_exo_tests.e2e.pictures HOME --factor`, after a run on them.
 """
@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, served
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-GROUPS = ("market", "factors", "decay", "strategy", "reporting")
+GROUPS = ("market", "factors", "decay", "weights", "strategy", "reporting")
 
 
 def lineage(page: Page, address: str) -> None:
@@ -75,6 +75,15 @@ def tear_sheet(page: Page, home: Path) -> None:
     )
 
 
+def weight_search(page: Page, home: Path) -> None:
+    """The hold-out of the page about the newest weight search, and its Pareto front."""
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.goto((home / "reports" / "weight_search.html").as_uri())
+    page.wait_for_timeout(3000)
+    for section, name in (("holdout", "weight-search-holdout"), ("front", "weight-search-front")):
+        page.locator(f"#{section}").screenshot(path=PICTURES / f"{name}.png")
+
+
 def quantstats_report(home: Path) -> None:
     """The PDF's first and third page, side by side."""
     import pypdfium2
@@ -107,6 +116,7 @@ def main() -> None:
         asset(page, address, "decay/statistics", "statistics-picture", show="overview")
         asset(page, address, "strategy/backtest", "backtest-picture", show="equity")
         tear_sheet(page, Path(sys.argv[1]))
+        weight_search(page, Path(sys.argv[1]))
         browser.close()
 
 
