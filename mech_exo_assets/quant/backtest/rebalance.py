@@ -110,8 +110,7 @@ def rebalance(market, target, days, units, account, terms, out):  # pragma: no c
             if abs(target[i] * worth - units[i] * market.index[i]) > market.capacity[i]:
                 account[WAITING] += 1
                 _trade_in_part(i, market, target[i] * worth, worth, units, out)
-    for i in market.gaps:
-        cash += _without_price(market.mark[i], market.missing[i], i, target[i], units, account, out)
+    cash += _without_price(market.gaps, market.mark, market.missing, target, units, account, out)
     out[COMMISSION], out[SPREAD] = terms.tariff.commission * out[TRADED], terms.tariff.half_spread * out[TRADED]
     cash -= out[BOUGHT] + out[COMMISSION] + out[SPREAD] + out[IMPACT]
     nav = cash + out[LONG] - out[SHORT]
@@ -152,16 +151,21 @@ def _trade_in_part(i, market, wanted, worth, units, out):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True)
-def _without_price(mark, missing, i, target, units, account, out):  # pragma: no cover
-    """A name that cannot be traded waits; one that has stopped is closed at its last price. The cash that this leaves."""
-    released = 0.0
-    account[WAITING] += target != 0.0 or units[i] != 0.0
-    if missing == CLOSE_AFTER and units[i] != 0.0:
-        released = units[i] * mark
-        account[CLOSED] += 1
-        units[i] = 0.0
-    out[LONG] += max(units[i] * mark, 0.0)
-    out[SHORT] += max(-units[i] * mark, 0.0)
+def _without_price(gaps, mark, missing, target, units, account, out):  # pragma: no cover
+    """Names that cannot be traded wait; those that have stopped are closed at their last price. The cash that this leaves."""
+    released, long, short, waiting = 0.0, 0.0, 0.0, 0
+    for i in gaps:
+        waiting += target[i] != 0.0 or units[i] != 0.0
+        held = units[i] * mark[i]
+        if missing[i] == CLOSE_AFTER and held != 0.0:
+            released += held
+            account[CLOSED] += 1
+            units[i] = held = 0.0
+        long += max(held, 0.0)
+        short += max(-held, 0.0)
+    account[WAITING] += waiting
+    out[LONG] += long
+    out[SHORT] += short
     return released
 
 

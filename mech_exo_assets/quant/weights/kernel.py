@@ -148,16 +148,17 @@ def _all_targets(scores, t, weights, shares, gross, sums, out, made):  # pragma:
 def _targets(sums, names, patterns, shares, gross, out):  # pragma: no cover
     """The linear construction of one session: gross · (c − c̄) / Σ |c − c̄|; False where the composite c has no dispersion."""
     n_symbols = len(sums)
-    total, known, most = 0.0, 0.0, shares[0]
+    total, most = 0.0, shares[0]
+    known = 0.0 if np.isnan(most) else float(n_symbols)
     for i in range(n_symbols):
         out[i] = sums[i] * most
+        total += 0.0 if np.isnan(most) else out[i]
     for j in range(len(names)):
-        out[names[j]] = sums[names[j]] * shares[patterns[j]]
-    for i in range(n_symbols):
-        value = out[i]
-        there = not np.isnan(value)
-        total += value if there else 0.0
-        known += 1.0 if there else 0.0
+        i = names[j]
+        before, now = out[i], sums[i] * shares[patterns[j]]
+        out[i] = now
+        total += (0.0 if np.isnan(now) else now) - (0.0 if np.isnan(before) else before)
+        known += (0.0 if np.isnan(now) else 1.0) - (0.0 if np.isnan(before) else 1.0)
     if known == 0.0:
         return False
     mean = total / known
