@@ -145,7 +145,7 @@ def test_a_factor_of_weight_0_is_not_there():
     chosen = strategy(composite={"min_coverage": 1.0})
     found = assert_is_the_walk_forward(past, chosen, candidate(0.6, 0.4, 0.0))
     other = without.objective(chosen).require(Candidate({"f000": 0.6, "f001": 0.4}))
-    np.testing.assert_array_equal(found.net_return, other.net_return)
+    np.testing.assert_allclose(found.net_return, other.net_return, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("missing_weight", [0.2, 0.6])
