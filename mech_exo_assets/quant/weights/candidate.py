@@ -128,22 +128,43 @@ class Space:
         return Candidate(scaled(weights), {name: parameters[CONSTRUCTION + name] for name in self.construction})
 
     def parameters(self, weights: Mapping[str, float], construction: Mapping[str, float]) -> dict[str, float]:
-        """A study's parameters for given weights, as near as the bounds allow.
+        """A study's parameters for given weights, as near as bounds and share limits allow.
 
-        Only the ratios of weights matter, so they are first scaled until the largest reaches its bound. A factor that is not named has
-        weight 0, and a parameter that is not named the middle of its bounds.
+        Only the ratios of weights matter, so they are first scaled until the largest reaches its bound; that of a decayed factor counts as
+        it was before, since the others are not to become small with it. Then each is brought within its own bounds, and those above their
+        share are cut to it. A factor that is not named has weight 0, and a parameter that is not named the middle of its bounds.
         """
+        largest = max(self.share_limits.values())
         reach = [
-            (high if weight > 0 else low) / weight
+            bound / weight * largest / self.share_limits[name]
             for name, (low, high) in self.bounds.items()
-            if (weight := weights.get(name, 0.0)) and (high if weight > 0 else low) / weight > 0
+            if (weight := weights.get(name, 0.0)) and (bound := high if weight > 0 else low) / weight > 0
         ]
         scale = min(reach, default=0.0)
-        found = {WEIGHT + name: float(np.clip(scale * weights.get(name, 0.0), low, high)) for name, (low, high) in self.bounds.items()}
+        inside = {name: float(np.clip(scale * weights.get(name, 0.0), low, high)) for name, (low, high) in self.bounds.items()}
+        found = {WEIGHT + name: value for name, value in self._within_shares(inside).items()}
         for name, (low, high) in self.construction.items():
             value = float(np.clip(construction.get(name, (low + high) / 2), low, high))
             found[CONSTRUCTION + name] = round(value) if OPENED[name] is int else value
         return found
+
+    def _within_shares(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Weights of which those above their share are cut to it, where the others are enough for that."""
+        found = dict(weights)
+        cut: set[str] = set()
+        while total := sum(abs(weight) for weight in found.values()):
+            above = {name for name, weight in found.items() if abs(weight) > self.share_limits[name] * total * (1 + 1e-9)}
+            if not above or above <= cut:
+                break
+            cut |= above
+            rest = sum(abs(weight) for name, weight in found.items() if name not in cut)
+            left = 1.0 - sum(self.share_limits[name] for name in cut)
+            if not rest or left <= 0:
+                break
+            # A hair less, so that rounding leaves them within.
+            share = (1 - 1e-9) * rest / left
+            found |= {name: float(np.copysign(self.share_limits[name] * share, found[name])) for name in cut}
+        return {name: float(np.clip(found[name], *self.bounds[name])) for name in found}
 
     def share_excess(self, candidate: Candidate) -> float:
         """By how much a factor's share is above its limit, the largest of all; at most 0 where all keep theirs."""

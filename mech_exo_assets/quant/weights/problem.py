@@ -25,6 +25,8 @@ from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.quant.weights.span import Span, span_of, until
 from mech_exo_assets.settings import Strategy
 
+_VERSION = 1
+"""Raised by hand whenever the same choices and data give other trials, so that a study never holds trials of two kinds."""
 _NOT_OF_THE_SEARCH = ("name", "trials", "seconds", "workers", "choice", "shrinkage")
 """Choices that do not change what a given trial is, so that a search goes on under others of them."""
 _NOT_OF_THE_TRIALS = ("ic", "quality", "factors", "scores", "alerts", "gates", "search", "decay", "first_year", "composite")
@@ -162,6 +164,7 @@ class Problem:
         chosen = self.strategy.model_dump(mode="json", exclude=left_out)
         search = self.strategy.search.model_dump(mode="json", exclude=set(_NOT_OF_THE_SEARCH))
         parts = {
+            "version": _VERSION,
             "strategy": chosen,
             "search": search,
             "min_coverage": self.strategy.composite.min_coverage,

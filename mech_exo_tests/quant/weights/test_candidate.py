@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.weights.candidate import Candidate, Space, scaled
+from mech_exo_assets.settings import load_strategy
 from mech_exo_tests.quant.weights.builders import strategy
 
 FACTORS = ("a", "b", "c")
@@ -106,8 +107,34 @@ def test_parameters_lie_within_any_bounds(weights: list[float], bounds: list[lis
 
 
 def test_a_weight_that_its_bounds_forbid_is_the_nearest_that_they_allow():
-    found = space(bounds={"b": [0.3, 0.5]})
+    found = space(bounds={"b": [0.3, 0.5]}, limits={"factor_share": None})
     assert found.parameters({"a": 0.5, "b": -0.5}, {}) == {"weight.a": 1.0, "weight.b": 0.3, "weight.c": 0.0}
+
+
+def test_a_decayed_factor_is_cut_to_its_share_and_the_others_keep_their_ratios():
+    names = ("a", "b", "c", "d")
+    found = Space.of(names, load_strategy().search, multipliers={"d": 0.02})
+    near = found.candidate(found.parameters({"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.4}, {}))
+    assert near is not None
+    assert found.share_excess(near) <= 0
+    assert near.weights["d"] == pytest.approx(0.01)
+    assert near.weights["a"] / near.weights["b"] == pytest.approx(1.5)
+    assert near.weights["a"] / near.weights["c"] == pytest.approx(3.0)
+
+
+@hypothesis.given(
+    weights=st.lists(st.floats(0, 1).map(lambda each: round(each, 3)), min_size=6, max_size=6).filter(
+        lambda each: sum(map(bool, each)) > 2
+    ),
+    alive=st.lists(st.floats(0.01, 1), min_size=6, max_size=6),
+)
+def test_a_warm_start_of_three_factors_or_more_keeps_its_shares_where_they_can_be_kept(weights: list[float], alive: list[float]):
+    names = [f"f{k}" for k in range(6)]
+    found = Space.of(names, load_strategy().search, multipliers=dict(zip(names, [1.0, 1.0, *alive[2:]], strict=True)))
+    near = found.candidate(found.parameters(dict(zip(names, weights, strict=True)), {}))
+    held = [name for name, weight in zip(names, weights, strict=True) if weight]
+    if near is not None and sum(found.share_limits[name] for name in held) >= 1.001:
+        assert found.share_excess(near) <= 1e-12
 
 
 def test_parameters_of_the_construction_are_clipped_rounded_and_in_the_middle_where_not_named():
