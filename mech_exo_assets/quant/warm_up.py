@@ -70,8 +70,11 @@ def warm_up() -> None:
 
 def _search(scores: Panel, market: Panel, chosen: Strategy) -> None:
     """One candidate of a weight search; `tested` leaves no windows to be found in so short a history."""
-    objective = Objective(scores, market, chosen, sectors={}, tested=slice(270, len(market.sessions)))
-    objective.evaluate([Candidate(dict.fromkeys(scores.fields, 1 / len(scores.fields)))])
+    equal = Candidate(dict.fromkeys(scores.fields, 1 / len(scores.fields)))
+    for rebalance in ("daily", "weekly"):
+        construction = chosen.construction.model_copy(update={"rebalance": rebalance})
+        often = chosen.model_copy(update={"construction": construction})
+        Objective(scores, market, often, sectors={}, tested=slice(270, len(market.sessions))).evaluate([equal])
 
 
 def _diagnose(scores: Panel, market: Panel, chosen: Strategy) -> None:

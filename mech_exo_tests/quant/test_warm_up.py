@@ -25,6 +25,7 @@ def _warm() -> None:
         kernel.positions,
         kernel.trades,
         weights_kernel.trade,
+        weights_kernel.trade_daily,
         contributions._part,
         comparison._resampled,
         constraints._constrain,

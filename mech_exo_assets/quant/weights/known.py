@@ -6,6 +6,8 @@ decay is detected (`detection`), and what evidence is worth (`rotation`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 
@@ -19,8 +21,6 @@ from mech_exo_assets.quant.weights.span import known_ic
 from mech_exo_assets.settings import Strategy
 
 CHAMPION, EQUAL, MEAN_IC, INVERSE_VARIANCE = "champion", "equal", "mean_ic", "inverse_variance"
-BASELINES = (CHAMPION, EQUAL, MEAN_IC)
-"""The weights that a result is compared with; the fourth warm start is none that anybody would take."""
 
 
 def decayed_multipliers(monitor: pl.DataFrame, residual_ic: pl.DataFrame, sessions: Dates, strategy: Strategy) -> dict[str, float]:
@@ -60,18 +60,17 @@ def warm_starts(
 ) -> dict[str, Candidate]:
     """The weights that a search starts from, by name: champion, equal, mean_ic, inverse_variance.
 
-    mean_ic: w ∝ max(mean IC, 0) at the horizon of the walk-forward's fit, over what was known in the sessions. inverse_variance: w ∝ 1 over
-    the variance of the net returns of a portfolio of that factor alone.
+    mean_ic: see `mean_ic_weights`. inverse_variance: w ∝ 1 over the variance of the net returns of a portfolio of that factor alone.
 
     Parameters
     ----------
     objective : Objective
-        Of the search.
+        On sessions before those that the search judges on.
     space : Space
     ic : DataFrame
         In `schemas.IC`.
     sessions : ndarray of shape (n_sessions,), datetime64[D]
-        Those that the search may see.
+        Those that the starts may see.
     strategy : Strategy
     champion : dict of str to float
         The weights of the strategy as it stands.
@@ -83,7 +82,6 @@ def warm_starts(
         They are not brought within bounds; a search tries what is nearest.
     """
     factors = space.factors
-    means = {name: float(values.mean()) for name, values in _series(ic, sessions, strategy, horizon=strategy.fit_horizon).items()}
     alone = [Candidate({name: float(name == factor) for name in factors}) for factor in factors]
     outcomes = objective.evaluate(alone, workers=strategy.search.workers)
     variances = {
@@ -94,11 +92,17 @@ def warm_starts(
     wanted = {
         CHAMPION: champion,
         EQUAL: dict.fromkeys(factors, 1.0),
-        MEAN_IC: {name: max(means.get(name, 0.0), 0.0) for name in factors},
+        MEAN_IC: mean_ic_weights(ic, sessions, strategy, factors=factors),
         INVERSE_VARIANCE: {name: 1 / variance for name, variance in variances.items()},
     }
     inside = {name: {factor: weights.get(factor, 0.0) for factor in factors} for name, weights in wanted.items()}
     return {name: Candidate(scaled(weights), _middle(space, strategy)) for name, weights in inside.items() if any(weights.values())}
+
+
+def mean_ic_weights(ic: pl.DataFrame, sessions: Dates, strategy: Strategy, *, factors: Iterable[str]) -> dict[str, float]:
+    """max(mean IC, 0) of each factor at the horizon of the walk-forward's fit, over the coefficients that were known in the sessions."""
+    means = {name: float(values.mean()) for name, values in _series(ic, sessions, strategy, horizon=strategy.fit_horizon).items()}
+    return {name: max(means.get(name, 0.0), 0.0) for name in factors}
 
 
 def require_factors(objective: Objective) -> None:

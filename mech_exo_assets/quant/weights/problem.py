@@ -25,7 +25,7 @@ from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.quant.weights.span import Span, span_of, until
 from mech_exo_assets.settings import Strategy
 
-_VERSION = 1
+_VERSION = 2
 """Raised by hand whenever the same choices and data give other trials, so that a study never holds trials of two kinds."""
 _NOT_OF_THE_SEARCH = ("name", "trials", "seconds", "workers", "choice", "shrinkage")
 """Choices that do not change what a given trial is, so that a search goes on under others of them."""
@@ -109,18 +109,27 @@ class Problem:
 
     @cached_property
     def starts(self) -> dict[str, Candidate]:
-        """Warm starts by name."""
-        sessions = self.market.sessions[self.span.searched]
-        return known.warm_starts(self.objective, self.space, self.ic, sessions, self.strategy, champion=dict(self.champion))
+        """Warm starts by name, from what was known before the first test.
+
+        One that was fitted on the tests would be in the search as a trial that had seen its own judgement, and no count of trials says how
+        much it is worth: with forty factors, more than two hundred random ones.
+        """
+        first = self.objective.windows[0]
+        seen = until(self.market, first.train.stop)
+        early = Objective(until(self.scores, first.train.stop), seen, self.strategy, sectors=self.sectors, tested=first.train)
+        sessions = self.market.sessions[: first.test.start]
+        return known.warm_starts(early, self.space, self.ic, sessions, self.strategy, champion=dict(self.champion))
 
     @property
     def baselines(self) -> dict[str, Candidate]:
-        """What the result is compared with: the strategy as it stands, and those of the warm starts that a person might hold.
+        """What the result is compared with: the strategy as it stands, equal weights, and those in proportion to the mean IC until then.
 
         The champion is whole here, with factors that decay has switched off for the search.
         """
-        others = {name: self.starts[name] for name in known.BASELINES if name in self.starts and name != known.CHAMPION}
-        return {known.CHAMPION: Candidate(scaled(self.champion))} | others
+        found = {known.CHAMPION: Candidate(scaled(self.champion)), known.EQUAL: Candidate(self.equal)}
+        sessions = self.market.sessions[self.span.searched]
+        means = known.mean_ic_weights(self.ic, sessions, self.strategy, factors=self.space.factors)
+        return found | ({known.MEAN_IC: Candidate(scaled(means))} if any(means.values()) else {})
 
     @property
     def equal(self) -> dict[str, float]:

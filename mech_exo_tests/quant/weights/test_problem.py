@@ -169,8 +169,9 @@ def test_nothing_in_the_hold_out_changes_a_trial_or_the_choice(construction: dic
             assert_frame_equal(one, two, check_exact=True)  # ty: ignore
         else:
             assert one == two
-    # The last session that the search may see does count.
-    before = Searched.of(problem_of(PAST.spoilt(STOP - 25), chosen, states=monitor(days, f001="decayed"), residual_ic=PAST.ic(1)))
+    # The last session of the last test does count.
+    last = int(np.searchsorted(days, plain.problem.objective.sessions[-1]))
+    before = Searched.of(problem_of(PAST.spoilt(last), chosen, states=monitor(days, f001="decayed"), residual_ic=PAST.ic(1)))
     assert not before.tables.returns.equals(plain.tables.returns)
 
 
@@ -257,3 +258,13 @@ def test_a_column_that_is_first_given_in_the_hold_out_begins_no_new_search():
     late = np.where(np.arange(len(PAST.market.sessions))[:, None] < STOP, NAN, PAST.market["close"])
     market = Panel(PAST.market.sessions, PAST.market.symbols, {**PAST.market.fields, "high": late})
     assert fingerprint(History(market, PAST.scores)) == PROBLEM.fingerprint
+
+
+def test_warm_starts_have_not_seen_the_sessions_that_they_are_judged_on():
+    first = PROBLEM.objective.windows[0]
+    spoilt = PAST.spoilt(first.test.start)
+    other = problem_of(spoilt, strategy(), ic=spoilt.ic(5))
+    assert other.objective.windows[0].test.start == first.test.start
+    assert PROBLEM.starts == other.starts
+    assert PROBLEM.baselines["mean_ic"] != other.baselines["mean_ic"]
+    assert list(PROBLEM.starts) == ["champion", "equal", "mean_ic", "inverse_variance"]

@@ -160,7 +160,7 @@ def test_warm_starts_are_the_first_trials_and_keep_to_the_bounds():
         "short": candidate(-1, 1, 0),
         **{f"more {n}": candidate(1, n, 1) for n in (2, 3)},
     }
-    trials = tried(starts=starts, bounds={"f002": [0.2, 1.0]})
+    trials = tried(starts=starts, bounds={"f002": [0.2, 1.0]}, limits={"factor_share": None})
     assert [each.user_attrs.get(START) for each in trials] == [*starts, *[None] * 11]
     params = [list(each.params.values()) for each in trials[:3]]
     assert params == [[1.0, pytest.approx(1 / 3), 0.2], [1.0, 1.0, 1.0], [0.0, 1.0, 0.2]]
