@@ -16,9 +16,10 @@ import polars as pl
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant import overfitting
 from mech_exo_assets.quant.overfitting import Verdict
+from mech_exo_assets.quant.overfitting.ratios import ANNUAL
 from mech_exo_assets.quant.panel import Matrix, Vector
 from mech_exo_assets.quant.weights.candidate import Candidate
-from mech_exo_assets.quant.weights.frontier import choose, objectives
+from mech_exo_assets.quant.weights.frontier import choose
 from mech_exo_assets.quant.weights.objective import Evaluation
 from mech_exo_assets.quant.weights.problem import Problem
 from mech_exo_assets.quant.weights.search import OBJECTIVES
@@ -143,7 +144,7 @@ def measures(problem: Problem, returns: Matrix, evaluation: Evaluation, *, trial
     )
     effective = overfitting.effective_trials(returns)
     share = max(1.0, trials_ever * effective / returns.shape[1])
-    spread = overfitting.trial_variance(objectives(returns)[:, 0])
+    spread = overfitting.trial_variance(ANNUAL * overfitting.sharpe_ratios(returns))
     others = {
         DEFLATED_BY_ALL: (_deflated(chosen, trials_ever, spread), "with the variance of all trials in place of the random ones"),
         DEFLATED_BY_EFFECTIVE: (_deflated(chosen, share, variance), f"with {share:,.1f} independent trials in place of all"),
@@ -189,7 +190,7 @@ def _chance(returns: pl.DataFrame, drawn: pl.Series) -> float:
     """Variance of the Sharpe ratios of the random trials; of all, where fewer than `_FEWEST_DRAWN` random ones could be judged."""
     of_drawn = returns.filter(pl.col("trial").is_in(drawn.implode()))
     enough = of_drawn["trial"].n_unique() >= _FEWEST_DRAWN
-    return overfitting.trial_variance(objectives(matrix_of(of_drawn if enough else returns))[:, 0])
+    return overfitting.trial_variance(ANNUAL * overfitting.sharpe_ratios(matrix_of(of_drawn if enough else returns)))
 
 
 def optimised_table(problem: Problem, found: Choice) -> pl.DataFrame:

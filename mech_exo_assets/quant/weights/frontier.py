@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mech_exo_assets.quant.overfitting.ratios import ANNUAL, sharpe_ratios
 from mech_exo_assets.quant.panel import Matrix, Vector
 from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 
@@ -78,11 +79,10 @@ def objectives(returns: Matrix) -> Matrix:
         traded: the worst of all three (−∞, ∞, −∞), so that no rule takes it for one that lost nothing.
     """
     n = len(returns)
-    deviation = returns.std(axis=0, ddof=1)
-    varies = deviation > 0
-    sharpe = np.divide(returns.mean(axis=0), deviation, out=np.full(returns.shape[1], -np.inf), where=varies)
+    sharpe = ANNUAL * sharpe_ratios(returns)
+    varies = ~np.isnan(sharpe)
     value = np.cumprod(1 + returns, axis=0)
     depth = (1 - value / np.maximum(np.maximum.accumulate(value, axis=0), 1.0)).max(axis=0)
     growth: Vector = value[-1] ** (SESSIONS_PER_YEAR / n) - 1
     calmar = np.divide(growth, depth, out=np.full(returns.shape[1], np.inf), where=depth > 0)
-    return np.column_stack([sharpe * np.sqrt(SESSIONS_PER_YEAR), np.where(varies, depth, np.inf), np.where(varies, calmar, -np.inf)])
+    return np.column_stack([np.where(varies, sharpe, -np.inf), np.where(varies, depth, np.inf), np.where(varies, calmar, -np.inf)])

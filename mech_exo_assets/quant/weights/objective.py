@@ -160,16 +160,6 @@ class Objective:
         with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
             return [each for judged in pool.map(self._in_one_pass, blocks) for each in judged]
 
-    def returns(self, candidate: Candidate) -> Vector:
-        """Net returns of one candidate on `sessions`.
-
-        Raises
-        ------
-        InputError
-            If it cannot be judged.
-        """
-        return self.require(candidate).net_return
-
     def require(self, candidate: Candidate) -> Evaluation:
         """What one candidate earned.
 

@@ -120,7 +120,7 @@ class Problem:
         sessions = self.market.sessions[: first.test.start]
         return known.warm_starts(early, self.space, self.ic, sessions, self.strategy, champion=dict(self.champion))
 
-    @property
+    @cached_property
     def baselines(self) -> dict[str, Candidate]:
         """What the result is compared with: the strategy as it stands, equal weights, and those in proportion to the mean IC until then.
 

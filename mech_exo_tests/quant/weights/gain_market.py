@@ -1,10 +1,12 @@
 """Markets on which a weight search has something to find, or nothing: planted factors of unequal strength whose scores share noise.
 
-What belongs here: building the problem, and running search, choice and hold-out on it. What does not: judging the outcomes.
+What belongs here: building the problem, running search, choice and hold-out on it, and printing what docs/weights.md says of many seeds:
+`python -m mech_exo_tests.quant.weights.gain_market`, about a quarter of an hour. What does not: judging the outcomes (`test_gain`).
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,12 +65,25 @@ def strategy(*, trials: int = 200) -> Strategy:
     )
 
 
-def problem(seed: int, *, strongest: float, chosen: Strategy, names: int = NAMES, sessions: int = SESSIONS) -> Problem:
-    """Twelve factors; their ICs with the next session fall evenly from `strongest` to 0, in an order that the seed draws."""
+def free(chosen: Strategy) -> Strategy:
+    """The choices without costs: with them nothing worthless comes near a gate."""
+    nothing = dict.fromkeys(("commission_bps", "half_spread_bps", "impact", "borrow_bps"), 0.0)
+    return chosen.model_copy(update={"costs": chosen.costs.model_copy(update=nothing)})
+
+
+def seeded(chosen: Strategy, seed: int) -> Strategy:
+    """The choices with the seed of a market."""
+    return chosen.model_copy(update={"seed": seed})
+
+
+def problem(
+    seed: int, *, strongest: float, chosen: Strategy, names: int = NAMES, sessions: int = SESSIONS, factors: int = FACTORS
+) -> Problem:
+    """Factors whose ICs with the next session fall evenly from `strongest` to 0, in an order that the seed draws."""
     chance = np.random.default_rng([seed, 5])
-    sizes = chance.permutation(np.linspace(strongest, 0.0, FACTORS))
+    sizes = chance.permutation(np.linspace(strongest, 0.0, factors))
     planted = [
-        Planted(name=f"factor_{k:02}", ic=float(sizes[k]), persistence=float(chance.choice((0.9, 0.95, 0.98)))) for k in range(FACTORS)
+        Planted(name=f"factor_{k:02}", ic=float(sizes[k]), persistence=float(chance.choice((0.9, 0.95, 0.98)))) for k in range(factors)
     ]
     market = simulate_planted(planted, names=names, sessions=sessions, seed=seed, risks=Risks(styles=2))
     prices = total_return_index(market.prices)
@@ -101,3 +116,25 @@ def outcome(found: Problem) -> Outcome:
     tables = trial_tables(found, trials)
     best = choice(found, tables.trials, tables.weights, tables.returns, trials_ever=len(trials))
     return Outcome(best, comparison_table(found, best.candidate, looks=1))
+
+
+def print_tables() -> None:
+    """The figures of docs/weights.md."""
+    for strongest in (0.03, 0.02):
+        found = [outcome(problem(seed, strongest=strongest, chosen=seeded(strategy(), seed))) for seed in range(20)]
+        ratio = np.array([each.sharpe("optimised") / each.sharpe("equal") for each in found])
+        drawn = np.random.default_rng(0).integers(0, len(ratio), (9999, len(ratio)))
+        low, high = np.quantile(np.median(ratio[drawn], axis=1), [0.025, 0.975])
+        medians = ", ".join(f"{name} {np.median([each.sharpe(name) for each in found]):.2f}" for name in ("optimised", "equal", "mean_ic"))
+        passed = sum(each.choice.passed for each in found)
+        sys.stdout.write(f"strongest IC {strongest}: {medians}; {np.median(ratio):.2f} ({low:.2f} to {high:.2f}); ")
+        sys.stdout.write(f"{np.count_nonzero(ratio >= 1.1)} of 20 at least 10 % above equal; {passed} pass the gate\n")
+    for factors, seeds in ((12, 120), (40, 56)):
+        worthless = (problem(s, strongest=0.0, chosen=seeded(free(strategy()), s), names=60, factors=factors) for s in range(seeds))
+        sys.stdout.write(
+            f"worthless, {factors} factors: {sum(outcome(each).choice.passed for each in worthless)} of {seeds} pass the gate\n"
+        )
+
+
+if __name__ == "__main__":
+    print_tables()

@@ -80,7 +80,7 @@ def test_differences_are_those_of_the_statistic_and_the_optimised_have_none(prob
     optimised, *others = table.iter_rows(named=True)
     assert [optimised[name] for name in names] == [None] * 5
     for row in others:
-        returns = [judged.returns(each)[1:] for each in (OPTIMISED, problem.baselines[row["weights"]])]
+        returns = [judged.require(each).net_return[1:] for each in (OPTIMISED, problem.baselines[row["weights"]])]
         between = sharpe_difference(*returns, seed=0)
         wanted = [between.difference, between.low, between.high, between.p_value, between.detectable]
         assert [row[name] for name in names] == pytest.approx(wanted)

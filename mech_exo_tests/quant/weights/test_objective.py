@@ -212,7 +212,7 @@ def test_an_opened_parameter_is_that_of_a_strategy_that_has_it(construction: dic
     for band in (0.0, 0.02, 0.05):
         fixed = past.objective(strategy(construction={**construction, "no_trade_band": band}))
         asked = candidate(0.7, 0.2, 0.1, construction={"no_trade_band": band})
-        np.testing.assert_array_equal(opened.returns(asked), fixed.returns(candidate(0.7, 0.2, 0.1)))
+        np.testing.assert_array_equal(opened.require(asked).net_return, fixed.require(candidate(0.7, 0.2, 0.1)).net_return)
 
 
 @pytest.mark.parametrize("name", ["sharpe", "max_drawdown", "calmar"])
@@ -290,9 +290,11 @@ def test_nothing_after_the_sessions_that_are_judged_matters(tested: slice | None
     assert stop < len(past.market.sessions)
     for other in (past.spoilt(stop), past.until(stop)):
         again = other.objective(chosen, tested=slice(stop - len(judged.sessions), stop))
-        np.testing.assert_array_equal(judged.returns(candidate(0.6, 0.2, -0.2)), again.returns(candidate(0.6, 0.2, -0.2)))
+        np.testing.assert_array_equal(
+            judged.require(candidate(0.6, 0.2, -0.2)).net_return, again.require(candidate(0.6, 0.2, -0.2)).net_return
+        )
     last = past.spoilt(stop - 1).objective(chosen, tested=tested)
-    assert not np.array_equal(judged.returns(candidate(1, 0, 0)), last.returns(candidate(1, 0, 0)))
+    assert not np.array_equal(judged.require(candidate(1, 0, 0)).net_return, last.require(candidate(1, 0, 0)).net_return)
 
 
 def test_the_sessions_are_those_of_all_tests():
@@ -349,7 +351,7 @@ def test_who_needs_a_result_is_told_why_there_is_none():
     past = history()
     judged = past.with_scores(f000=np.full(past.market.shape, NAN)).objective(strategy())
     with pytest.raises(InputError, match=r"^weight search: weights \{'f000': 1.0\} cannot be judged: nothing is traded\.$"):
-        judged.returns(Candidate({"f000": 1.0}))
+        judged.require(Candidate({"f000": 1.0}))
 
 
 def test_a_history_without_a_window_is_refused():

@@ -251,7 +251,7 @@ def test_a_name_that_is_listed_in_the_hold_out_begins_no_new_search():
     )
     assert found.study_name == PROBLEM.study_name
     each = PROBLEM.starts["equal"]
-    np.testing.assert_allclose(found.objective.returns(each), PROBLEM.objective.returns(each), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.objective.require(each).net_return, PROBLEM.objective.require(each).net_return, rtol=0, atol=1e-14)
 
 
 def test_a_column_that_is_first_given_in_the_hold_out_begins_no_new_search():

@@ -62,7 +62,7 @@ def test_the_sharpe_ratios_are_those_of_each_windows_pick_in_its_test():
     judged = past.objective(chosen)
     space = Space.of(past.names, chosen.search, multipliers={})
     pool = random_candidates(space, 40, seed=5)
-    returns = np.column_stack([judged.returns(each) for each in pool])
+    returns = np.column_stack([judged.require(each).net_return for each in pool])
     origin, equal = judged.windows[0].test.start, dict.fromkeys(past.names, 1 / 3)
     earned: dict[float, list[np.ndarray]] = {0.0: [], 0.5: []}
     for window in judged.windows[1:]:
@@ -71,7 +71,7 @@ def test_the_sharpe_ratios_are_those_of_each_windows_pick_in_its_test():
         for share, parts in earned.items():
             mixed = pick.mixed(equal, share)
             assert mixed is not None
-            parts.append(judged.returns(mixed)[window.test.start - origin : window.test.stop - origin])
+            parts.append(judged.require(mixed).net_return[window.test.start - origin : window.test.stop - origin])
     found = chosen_by(past, chosen, seed=5)
     for share, parts in earned.items():
         joined = np.concatenate(parts)
@@ -83,7 +83,7 @@ def test_a_pick_sees_nothing_of_its_test_nor_of_the_gap_before():
     judged = past.objective(chosen)
     space = Space.of(past.names, chosen.search, multipliers={})
     pool = random_candidates(space, 40, seed=0)
-    plain = _picks(judged, np.column_stack([judged.returns(each) for each in pool]), chosen.search, GAP)
+    plain = _picks(judged, np.column_stack([judged.require(each).net_return for each in pool]), chosen.search, GAP)
     for number, window in enumerate(judged.windows[1:], start=1):
         spoilt = past.spoilt(window.test.start - GAP).objective(chosen)
         returns = np.column_stack([found.net_return for found in spoilt.evaluate(pool) if not isinstance(found, str)])
@@ -145,7 +145,7 @@ def test_the_rule_of_the_search_makes_the_picks(choice: str):
     past, chosen = history(), search(choice=choice)
     judged = past.objective(chosen)
     pool = random_candidates(Space.of(past.names, chosen.search, multipliers={}), 40, seed=0)
-    returns = np.column_stack([judged.returns(each) for each in pool])
+    returns = np.column_stack([judged.require(each).net_return for each in pool])
     for pick, test in _picks(judged, returns, chosen.search, GAP):
         assert pick == choose(objectives(returns[: test.start - GAP]), choice)  # ty: ignore
 
