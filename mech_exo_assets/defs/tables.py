@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
-from mech_exo_assets.schemas import TABLES, TableSchema, factor_columns
+from mech_exo_assets.schemas import TABLES, TableSchema
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
@@ -164,7 +164,7 @@ def materialised(
     if deps:
         figures["dagster/column_lineage"] = dg.TableColumnLineage(deps)
     if schema.one_column_per_factor:
-        figures["dagster/column_schema"] = column_schema(schema, factors=factor_columns(frame.columns))
+        figures["dagster/column_schema"] = column_schema(schema, factors=[name for name in frame.columns if name not in schema.names])
     outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, frame), *checks)]
     return dg.MaterializeResult(asset_key=key_of(schema), value=frame, metadata=figures, check_results=outcomes)
 
@@ -199,7 +199,7 @@ def column_schema(schema: TableSchema, *, factors: Iterable[str] = ()) -> dg.Tab
         )
         for column in schema.columns
     ]
-    columns += [dg.TableColumn(name, type="Float64", description="Factor.") for name in factors]
+    columns += [dg.TableColumn(name, type=str(schema.factor_dtype), description="Factor.") for name in factors]
     return dg.TableSchema(columns)
 
 

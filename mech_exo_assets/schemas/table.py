@@ -50,7 +50,11 @@ class TableSchema:
     time_column : str or None
         The column by whose calendar year the table is partitioned; None for a table that is written whole.
     one_column_per_factor : bool
-        Whether nullable Float64 columns beside the declared ones are expected, one for each factor.
+        Whether nullable columns beside the declared ones are expected, one for each factor (or feature).
+    factor_dtype
+        Polars type of those columns.
+    published : bool
+        Whether the mart has it. Tables that only models read are not published.
     """
 
     key: str
@@ -59,6 +63,8 @@ class TableSchema:
     unique: tuple[str, ...]
     time_column: str | None = None
     one_column_per_factor: bool = False
+    factor_dtype: pl.DataType | type[pl.DataType] = pl.Float64
+    published: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings.decay import Decay
 from mech_exo_assets.settings.faults import first_fault
 from mech_exo_assets.settings.judgement import Alerts, Backtest, Costs, WalkForward
+from mech_exo_assets.settings.learning import Learning
 from mech_exo_assets.settings.portfolio import Construction, with_construction
 from mech_exo_assets.settings.research import Composite, Factors, Ic, Quality, Scores
 from mech_exo_assets.settings.search import Gates, Search
@@ -48,6 +49,7 @@ class Strategy(Section):
     walk_forward: WalkForward
     search: Search
     gates: Gates
+    learning: Learning
     alerts: Alerts
     seed: int = Field(ge=0)
 
@@ -115,6 +117,25 @@ class Strategy(Section):
         return self
 
     @model_validator(mode="after")
+    def _learns_a_known_horizon(self) -> Strategy:
+        wanted = self.learning.horizon
+        if wanted is not None and wanted not in self.horizons:
+            raise ValueError(f"learning.horizon: {wanted} is none of the horizons {list(self.horizons)}; take one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_something_to_learn_from(self) -> Strategy:
+        months = self.learning.train_months
+        longest = months * (31 if self.calendar == "24/7" else 23)
+        # Once before the test, and once before the validation within the training.
+        if 2 * self.learning_gap >= longest:
+            raise ValueError(
+                f"learning.train_months: {months} are at most {longest} sessions, and execution_lag, horizon and learning.embargo leave "
+                f"{self.learning_gap} of them out before the test and as many before the validation; take more months, or a shorter horizon"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _weighs_what_is_computed(self) -> Strategy:
         weights = {} if self.composite.weights == "equal" else self.composite.weights
         both = sorted(set(weights) & set(self.factors.exclude))
@@ -131,6 +152,22 @@ class Strategy(Section):
     def fit_horizon(self) -> int:
         """Horizon that a walk-forward fits on: as chosen, or the longest of up to a month (21 sessions), or the shortest."""
         return self.walk_forward.horizon or max((each for each in self.horizons if each <= 21), default=self.horizons[0])
+
+    @property
+    def learning_horizon(self) -> int:
+        """Horizon of the return that models predict: as chosen, or the longest of up to a month (21 sessions), or the shortest."""
+        return self.learning.horizon or max((each for each in self.horizons if each <= 21), default=self.horizons[0])
+
+    @property
+    def learning_gap(self) -> int:
+        """Sessions left out between a training and its test: purge (execution lag and horizon) and embargo."""
+        embargo = self.learning_horizon if self.learning.embargo is None else self.learning.embargo
+        return self.execution_lag + self.learning_horizon + embargo
+
+    @property
+    def learning_sample(self) -> int:
+        """Every how many sessions a training takes one: as chosen, or a quarter of the horizon."""
+        return self.learning.sample or max(1, self.learning_horizon // 4)
 
 
 def load_strategy(config: Path | None = None) -> Strategy:

@@ -56,5 +56,5 @@ def _contract(schema: TableSchema, factors: tuple[str, ...]) -> pa.DataFrameSche
     import pandera.polars as pa
 
     columns = {column.name: pa.Column(column.dtype, nullable=column.nullable) for column in schema.columns}
-    columns |= {name: pa.Column(pl.Float64, nullable=True) for name in factors}
+    columns |= {name: pa.Column(schema.factor_dtype, nullable=True) for name in factors}
     return pa.DataFrameSchema(columns)

@@ -123,10 +123,10 @@ def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]
     Returns
     -------
     list of Published
-        One for each table of the lake.
+        One for each table of the lake that is published.
     """
     connection.execute(_BOOKKEEPING)
-    return [_update_table(connection, lake, TABLES[key]) for key in lake.tables()]
+    return [_update_table(connection, lake, TABLES[key]) for key in lake.tables() if TABLES[key].published]
 
 
 def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema) -> Published:
