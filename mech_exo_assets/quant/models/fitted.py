@@ -82,8 +82,15 @@ class Features:
 class Model(Protocol):
     """A trained model. Models are not changed by use, and may be used by several threads one after another."""
 
-    kind: str
-    features: Features
+    @property
+    def kind(self) -> str:
+        """Name of the library, or ridge."""
+        ...
+
+    @property
+    def features(self) -> Features:
+        """What it takes."""
+        ...
 
     def predict(self, rows: Rows32) -> NDArray[np.float64]:
         """The predicted label of each row, ndarray of shape (n_rows,)."""
@@ -159,8 +166,8 @@ class XGBoost:
 class Ridge:
     """A linear model of standardised features; see `Model`. What is missing counts as the feature's mean. The sector is not used.
 
-    prediction = intercept + Σ_f coefficient_f · (x_f − mean_f) / scale_f; contributions are the terms of that sum, which are the SHAP values
-    of a linear model with independent features.
+    prediction = intercept + Σ_f coefficient_f · (x_f − mean_f) / scale_f; contributions are the terms of that sum, the SHAP values of
+    a linear model with independent features.
     """
 
     features: Features
@@ -217,8 +224,8 @@ def load(kind: str, features: Features, text: str, *, threads: int = 0) -> Model
         return XGBoost(features, booster)
     if kind == RIDGE:
         numbers: dict[str, Any] = json.loads(text)
-        arrays = {name: np.array(numbers[name]) for name in ("mean", "scale", "coefficients")}
-        return Ridge(features, float(numbers["intercept"]), **arrays)
+        mean, scale, coefficients = (np.array(numbers[name]) for name in ("mean", "scale", "coefficients"))
+        return Ridge(features, float(numbers["intercept"]), mean, scale, coefficients)
     raise ValueError(f"kind is '{kind}'; there are {LIGHTGBM}, {XGBOOST} and {RIDGE}")
 
 

@@ -71,8 +71,10 @@ def planned(sessions: Dates, strategy: Strategy) -> list[Window]:
     )
 
 
-def windows(sessions: Dates, *, train_months: int, test_months: int, anchored: bool, gap: int, calendar: str) -> list[Window]:
-    """Every window whose test period is complete.
+def windows(
+    sessions: Dates, *, train_months: int, test_months: int, anchored: bool, gap: int, calendar: str, open_end: bool = False
+) -> list[Window]:
+    """Every window whose test period is complete; with `open_end`, the last one's may have only begun.
 
     Months are counted from the day after the exchange's session before the first one of `sessions`, or from the first of the month where
     one lies between the two: data that begin on the exchange's first session of a month begin with that month. Each boundary is that
@@ -93,6 +95,8 @@ def windows(sessions: Dates, *, train_months: int, test_months: int, anchored: b
         Sessions left out at the end of each training.
     calendar : str
         Code of the exchange.
+    open_end : bool
+        Whether a test period counts from its first session on, and not only when it is complete.
 
     Returns
     -------
@@ -111,7 +115,9 @@ def windows(sessions: Dates, *, train_months: int, test_months: int, anchored: b
         raise NoWindowError(f"walk_forward: there are no sessions, and one window needs {needed} months. Give a longer history.")
     origin, covered = _origin(sessions, calendar), _covered_until(sessions, calendar)
     found = []
-    while months_later(origin, needed + len(found) * test_months) <= covered:
+    # A period has begun when the last session lies in it, which is the day before `covered` or earlier.
+    last, wanted = (_day(sessions[-1]), train_months) if open_end else (covered, needed)
+    while months_later(origin, wanted + len(found) * test_months) <= last:
         moved = len(found) * test_months
         start = origin if anchored else months_later(origin, moved)
         split, end = months_later(origin, moved + train_months), months_later(origin, moved + needed)

@@ -1,0 +1,92 @@
+"""Which sessions a model is trained on, and which it predicts.
+
+What belongs here: the trainings of the walk-forward, and the folds within one. What does not: windows in months (`walk_forward.windows`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mech_exo_assets.quant.panel import Dates
+from mech_exo_assets.quant.walk_forward import Window, windows
+from mech_exo_assets.settings import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Sessions that something is fitted on, and later ones that it is judged on; both ends are included.
+
+    Attributes
+    ----------
+    fit_from, fit_to : datetime64[D]
+    judged_from, judged_to : datetime64[D]
+    """
+
+    fit_from: np.datetime64
+    fit_to: np.datetime64
+    judged_from: np.datetime64
+    judged_to: np.datetime64
+
+
+def planned_trainings(sessions: Dates, strategy: Strategy) -> list[Window]:
+    """The trainings of a strategy over the sessions of its dataset, the one whose model is in use included.
+
+    Raises
+    ------
+    NoWindowError
+        If the history is too short for one.
+    """
+    chosen = strategy.learning
+    return windows(
+        sessions,
+        train_months=chosen.train_months,
+        test_months=chosen.refit_months,
+        anchored=chosen.window == "expanding",
+        gap=strategy.learning_gap,
+        calendar=strategy.calendar,
+        open_end=True,
+    )
+
+
+def validation_of(train: Dates, *, share: float, gap: int) -> Span:
+    """The last share of a training as its validation, and what comes before it, less the gap of purge and embargo.
+
+    Parameters
+    ----------
+    train : ndarray of datetime64[D]
+        All sessions of the training, sampled or not.
+    share : float
+        Of the training's sessions, in (0, 1).
+    gap : int
+        Sessions left out between the two.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left before the validation.
+    """
+    first = len(train) - max(1, round(len(train) * share))
+    return _span(train, first - gap, first, len(train))
+
+
+def inner_folds(train: Dates, *, folds: int, gap: int) -> list[Span]:
+    """Folds within a training: it is cut into folds + 1 parts; each but the first is judged once, by what comes before it, less the gap.
+
+    Every inner training lies wholly before what it is judged on, so that one gap, of purge and embargo, keeps the two apart (López de Prado
+    2018, ch. 7). A fold in which the gap leaves nothing to fit on is left out.
+
+    Parameters
+    ----------
+    train : ndarray of datetime64[D]
+    folds, gap : int
+    """
+    edges = np.linspace(0, len(train), folds + 2).round().astype(int)
+    return [_span(train, first - gap, first, stop) for first, stop in zip(edges[1:-1], edges[2:], strict=True) if first > gap]
+
+
+def _span(train: Dates, fit_stop: int, first: int, stop: int) -> Span:
+    if fit_stop < 1:
+        raise ValueError(f"of {first} sessions before the judged ones nothing is left by purge and embargo")
+    return Span(train[0], train[fit_stop - 1], train[first], train[stop - 1])
