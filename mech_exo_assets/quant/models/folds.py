@@ -5,12 +5,13 @@ What belongs here: the trainings of the walk-forward, and the folds within one. 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from mech_exo_assets.quant.panel import Dates
-from mech_exo_assets.quant.walk_forward import Window, windows
+from mech_exo_assets.quant.walk_forward import NoWindowError, Window, windows
 from mech_exo_assets.settings import Strategy
 
 
@@ -39,15 +40,22 @@ def planned_trainings(sessions: Dates, strategy: Strategy) -> list[Window]:
         If the history is too short for one.
     """
     chosen = strategy.learning
-    return windows(
-        sessions,
-        train_months=chosen.train_months,
-        test_months=chosen.refit_months,
-        anchored=chosen.window == "expanding",
-        gap=strategy.learning_gap,
-        calendar=strategy.calendar,
-        open_end=True,
-    )
+    try:
+        return windows(
+            sessions,
+            train_months=chosen.train_months,
+            test_months=chosen.refit_months,
+            anchored=chosen.window == "expanding",
+            gap=strategy.learning_gap,
+            calendar=strategy.calendar,
+            open_end=True,
+        )
+    except NoWindowError as error:
+        there = f"from {sessions[0]} to {sessions[-1]}" if len(sessions) else "of no session"
+        raise NoWindowError(
+            f"learning: the dataset is {there}, and the first training takes {chosen.train_months} months and a session to predict. Lower "
+            "learning.train_months, or give a longer history."
+        ) from error
 
 
 def validation_of(train: Dates, *, share: float, gap: int) -> Span:
@@ -83,7 +91,7 @@ def inner_folds(train: Dates, *, folds: int, gap: int) -> list[Span]:
     folds, gap : int
     """
     edges = np.linspace(0, len(train), folds + 2).round().astype(int)
-    return [_span(train, first - gap, first, stop) for first, stop in zip(edges[1:-1], edges[2:], strict=True) if first > gap]
+    return [_span(train, first - gap, first, stop) for first, stop in itertools.pairwise(edges[1:]) if first > gap]
 
 
 def _span(train: Dates, fit_stop: int, first: int, stop: int) -> Span:

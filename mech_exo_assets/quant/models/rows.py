@@ -10,6 +10,7 @@ machine's temporary folder, so that memory holds a piece of them, and labels, an
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Self
@@ -67,7 +68,7 @@ class TrainingRows:
             known = known.filter(pl.len().over("date") > 1).sort("date", "symbol")
             for piece in _pieces(known):
                 matrix, label = features.matrix(piece), piece["label"].cast(pl.Float32).to_numpy()
-                counts = piece["date"].rle().struct.field("len").to_numpy()
+                counts = piece["date"].rle().struct.field("len").cast(pl.Int64).to_numpy()
                 days = unique_dates(piece["date"])
                 matrix.tofile(rows._file)
                 at = np.concatenate([[0], np.cumsum(counts)])
@@ -106,8 +107,6 @@ class TrainingRows:
         width = len(self.features.names)
         size = np.dtype(np.float32).itemsize * width
         # pread has no position of its own, so that nothing has to be put back.
-        import os
-
         content = os.pread(self._file.fileno(), (rows.stop - rows.start) * size, rows.start * size)
         return np.frombuffer(content, np.float32).reshape(-1, width)
 
@@ -129,7 +128,7 @@ class TrainingRows:
 
 def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The frame in pieces of whole sessions."""
-    counts = frame["date"].rle().struct.field("len").to_numpy() if frame.height else np.array([], np.int64)
+    counts = frame["date"].rle().struct.field("len").cast(pl.Int64).to_numpy() if frame.height else np.array([], np.int64)
     ends = np.cumsum(counts)
     start = 0
     while start < frame.height:

@@ -37,7 +37,7 @@ def session_ics(predicted: NDArray[np.float64], label: NDArray[np.float32], star
 
 
 def mean_ic(predicted: NDArray[np.float64], label: NDArray[np.float32], starts: Index) -> float:
-    """Mean of `session_ics`; a session in which all predictions are the same counts as 0, since nothing was said of it. NaN without rows."""
+    """Mean of `session_ics`; a session in which all predictions are the same counts as 0: nothing was said of it. NaN without rows."""
     ics = session_ics(predicted, label, starts)
     return float(np.nan_to_num(ics).mean()) if len(ics) else float("nan")
 

@@ -1,0 +1,151 @@
+"""Gradient boosting by XGBoost.
+
+What belongs here: how this library is given rows, parameters and a place to stop. What does not: which sessions those are.
+
+Each fit bins its rows with the edges of the reference, a piece at a time from disk; looking for edges is the longer part of binning, and
+is done once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from mech_exo_assets.quant.models.fitted import XGBOOST, XGBoost, xgboost_types
+from mech_exo_assets.quant.models.learners import Parameters, Stopped, grades
+from mech_exo_assets.quant.models.rows import TrainingRows
+from mech_exo_assets.quant.models.session_ic import mean_ic
+from mech_exo_assets.settings.learning import Learning
+
+if TYPE_CHECKING:
+    import optuna
+
+BINS = 255
+
+
+class XGBoostLearner:
+    """See `learners.Learner`."""
+
+    kind = XGBOOST
+
+    def __init__(self, rows: TrainingRows, reference: slice, choices: Learning, *, seed: int) -> None:
+        self._rows, self._choices = rows, choices
+        self._ranking = choices.objective == "ranking"
+        self._fixed: dict[str, Any] = {
+            "objective": "rank:ndcg" if self._ranking else "reg:squarederror",
+            "disable_default_eval_metric": 1,
+            "tree_method": "hist",
+            "max_bin": BINS,
+            "nthread": choices.threads,
+            "seed": seed,
+            "verbosity": 1,
+        }
+        if self._ranking:
+            self._fixed["ndcg_exp_gain"] = False
+        self._target = grades(rows.label) if self._ranking else rows.label
+        self._edges = self._matrix(reference, None)
+
+    def defaults(self) -> Parameters:
+        """See `learners.Learner`."""
+        return {
+            "learning_rate": 0.05,
+            "depth": 4,
+            "least_share": 0.005,
+            "feature_share": 0.5,
+            "row_share": 0.7,
+            "l2": 10.0,
+        }
+
+    def suggest(self, trial: optuna.Trial) -> Parameters:
+        """See `learners.Learner`."""
+        return {
+            "learning_rate": 0.05,
+            "depth": trial.suggest_int("depth", 2, 7),
+            "least_share": trial.suggest_float("least_share", 0.001, 0.05, log=True),
+            "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
+            "row_share": trial.suggest_float("row_share", 0.5, 1.0),
+            "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
+        }
+
+    def fit(self, sessions: slice, parameters: Parameters, *, rounds: int | None) -> XGBoost:
+        """See `learners.Learner`."""
+        if rounds is None:
+            raise ValueError("gradient boosting needs a number of rounds")
+        return XGBoost(self._rows.features, xgboost.train(self._of(parameters, sessions), self._matrix(sessions, self._edges), rounds))
+
+    def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
+        """See `learners.Learner`."""
+        judged = self._rows.of_sessions(validation)
+        label = self._rows.label[judged]
+        starts = self._rows.starts[validation.start : validation.stop + 1] - judged.start
+
+        def ic(predicted: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
+            return "ic", mean_ic(predicted.astype(np.float64), label, starts)
+
+        train = self._matrix(sessions, self._edges)
+        booster = xgboost.train(
+            self._of(parameters, sessions),
+            train,
+            self._choices.rounds,
+            evals=[(self._matrix(validation, train), "validation")],
+            custom_metric=ic,
+            maximize=True,
+            early_stopping_rounds=self._choices.patience,
+            verbose_eval=False,
+        )
+        rounds = booster.best_iteration + 1
+        model = XGBoost(self._rows.features, booster[:rounds])
+        predicted = np.concatenate([model.predict(piece) for _, piece in self._rows.pieces(validation)])
+        return Stopped(model, rounds, parameters, predicted)
+
+    def library(self) -> str:
+        """See `learners.Learner`."""
+        return f"xgboost {xgboost.__version__}"
+
+    def _of(self, parameters: Parameters, sessions: slice) -> dict[str, Any]:
+        rows = self._rows.of_sessions(sessions)
+        # The second derivative of a row is 1 in a regression, and unknown beforehand in a ranking.
+        least = 1.0 if self._ranking else max(20.0, parameters["least_share"] * (rows.stop - rows.start))
+        return self._fixed | {
+            "learning_rate": parameters["learning_rate"],
+            "max_depth": parameters["depth"],
+            "min_child_weight": least,
+            "colsample_bytree": parameters["feature_share"],
+            "subsample": parameters["row_share"],
+            "lambda": parameters["l2"],
+        }
+
+    def _matrix(self, sessions: slice, edges: xgboost.QuantileDMatrix | None) -> xgboost.QuantileDMatrix:
+        return xgboost.QuantileDMatrix(
+            _Pieces(self._rows, sessions, self._target, with_session=self._ranking),
+            ref=edges,
+            max_bin=BINS,
+            nthread=self._choices.threads,
+            enable_categorical=True,
+        )
+
+
+class _Pieces(xgboost.DataIter):
+    """Rows on disk as the library asks for them."""
+
+    def __init__(self, rows: TrainingRows, sessions: slice, target: NDArray[Any], *, with_session: bool) -> None:
+        super().__init__()
+        self._rows, self._sessions, self._target, self._with_session = rows, sessions, target, with_session
+        self._pieces = rows.pieces(sessions)
+
+    def reset(self) -> None:
+        self._pieces = self._rows.pieces(self._sessions)
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        rows, features = piece
+        names = self._rows.features
+        session = {"qid": np.searchsorted(self._rows.starts, np.arange(rows.start, rows.stop), side="right")} if self._with_session else {}
+        input_data(data=features, label=self._target[rows], feature_names=list(names.names), feature_types=xgboost_types(names), **session)
+        return True
