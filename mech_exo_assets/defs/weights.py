@@ -75,7 +75,7 @@ def searched(
     **history: pl.DataFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Weights that were tried, and what each would have earned in the walk-forward's tests before the hold-out, net of costs."""
-    from mech_exo_assets.quant.weights.optuna_log import quietly
+    from mech_exo_assets.quant.optuna_log import quietly
     from mech_exo_assets.quant.weights.search import DIRECTIONS, OBJECTIVES, search
     from mech_exo_assets.quant.weights.trials import trial_tables
 

@@ -18,10 +18,10 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from mech_exo_assets.quant.optuna_log import quietly
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.weights.candidate import Space
 from mech_exo_assets.quant.weights.objective import Objective
-from mech_exo_assets.quant.weights.optuna_log import quietly
 from mech_exo_assets.quant.weights.search import DIRECTIONS, distributions, search
 from mech_exo_assets.settings import Strategy, load_strategy
 from mech_exo_assets.storage.studies import StudyDatabase

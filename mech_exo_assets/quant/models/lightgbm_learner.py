@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mech_exo_assets.quant.models.fitted import LIGHTGBM, LightGbm
 from mech_exo_assets.quant.models.learners import GRADES, Parameters, Stopped, grades
 from mech_exo_assets.quant.models.rows import TrainingRows
-from mech_exo_assets.quant.models.session_ic import mean_ic
 from mech_exo_assets.settings.learning import Learning
 
 if TYPE_CHECKING:
@@ -84,12 +83,9 @@ class LightGbmLearner:
 
     def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
         """See `learners.Learner`."""
-        judged = self._rows.of_sessions(validation)
-        label = self._rows.label[judged]
-        starts = self._rows.starts[validation.start : validation.stop + 1] - judged.start
 
         def ic(predicted: NDArray[np.float64], _: lightgbm.Dataset) -> tuple[str, float, bool]:
-            return "ic", mean_ic(predicted, label, starts), True
+            return "ic", self._rows.mean_ic(validation, predicted), True
 
         booster = lightgbm.train(
             self._of(parameters, sessions),
@@ -101,8 +97,7 @@ class LightGbmLearner:
         )
         rounds = booster.best_iteration
         model = self._model(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds)))
-        predicted = np.concatenate([model.predict(piece) for _, piece in self._rows.pieces(validation)])
-        return Stopped(model, rounds, parameters, predicted)
+        return Stopped(model, rounds, parameters, self._rows.predicted(validation, model))
 
     def library(self) -> str:
         """See `learners.Learner`."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mech_exo_assets.quant.models.fitted import RIDGE, Ridge
 from mech_exo_assets.quant.models.learners import Parameters, Stopped
 from mech_exo_assets.quant.models.rows import TrainingRows
-from mech_exo_assets.quant.models.session_ic import mean_ic
 
 if TYPE_CHECKING:
     import optuna
@@ -49,13 +48,11 @@ class RidgeLearner:
     def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
         """See `learners.Learner`."""
         models = self._models(sessions, PENALTIES)
-        judged = self._rows.of_sessions(validation)
-        label, starts = self._rows.label[judged], self._rows.starts[validation.start : validation.stop + 1] - judged.start
         predicted = np.concatenate(
             [np.stack([model.predict(piece) for model in models]) for _, piece in self._rows.pieces(validation)], axis=1
         )
         # Of equal ones the strongest penalty.
-        best = max(range(len(models)), key=lambda at: (mean_ic(predicted[at], label, starts), at))
+        best = max(range(len(models)), key=lambda at: (self._rows.mean_ic(validation, predicted[at]), at))
         return Stopped(models[best], None, {**parameters, "penalty": PENALTIES[best]}, predicted[best])
 
     def library(self) -> str:

@@ -19,7 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.models.fitted import Features, Rows32
+from mech_exo_assets.quant.models.fitted import Features, Model, Rows32
+from mech_exo_assets.quant.models.session_ic import mean_ic
 from mech_exo_assets.quant.panel import Dates, Index, unique_dates
 
 _PIECE = 1 << 15
@@ -120,10 +121,18 @@ class TrainingRows:
             yield rows, self.read(rows)
             at = end
 
-    def session_of_row(self, rows: slice) -> Index:
-        """Position of the session of each of some rows, counted from the first one's session."""
-        session = np.searchsorted(self.starts, np.arange(rows.start, rows.stop), side="right") - 1
-        return (session - session[0]).astype(np.int64) if len(session) else session.astype(np.int64)
+    def labels(self, sessions: slice) -> tuple[NDArray[np.float32], Index]:
+        """Labels of some sessions, and where each of them starts, as `session_ics` takes them."""
+        rows = self.of_sessions(sessions)
+        return self.label[rows], self.starts[sessions.start : sessions.stop + 1] - rows.start
+
+    def mean_ic(self, sessions: slice, predicted: NDArray[np.float64]) -> float:
+        """Mean information coefficient of predictions for the rows of some sessions; see `session_ic.mean_ic`."""
+        return mean_ic(predicted, *self.labels(sessions))
+
+    def predicted(self, sessions: slice, model: Model) -> NDArray[np.float64]:
+        """What a model predicts for the rows of some sessions."""
+        return np.concatenate([np.zeros(0), *(model.predict(piece) for _, piece in self.pieces(sessions))])
 
 
 def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mech_exo_assets.quant.models.fitted import XGBOOST, XGBoost, xgboost_types
 from mech_exo_assets.quant.models.learners import Parameters, Stopped, grades
 from mech_exo_assets.quant.models.rows import TrainingRows
-from mech_exo_assets.quant.models.session_ic import mean_ic
 from mech_exo_assets.settings.learning import Learning
 
 if TYPE_CHECKING:
@@ -79,12 +78,9 @@ class XGBoostLearner:
 
     def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
         """See `learners.Learner`."""
-        judged = self._rows.of_sessions(validation)
-        label = self._rows.label[judged]
-        starts = self._rows.starts[validation.start : validation.stop + 1] - judged.start
 
         def ic(predicted: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
-            return "ic", mean_ic(predicted.astype(np.float64), label, starts)
+            return "ic", self._rows.mean_ic(validation, predicted.astype(np.float64))
 
         train = self._matrix(sessions, self._edges)
         booster = xgboost.train(
@@ -99,8 +95,7 @@ class XGBoostLearner:
         )
         rounds = booster.best_iteration + 1
         model = XGBoost(self._rows.features, booster[:rounds])
-        predicted = np.concatenate([model.predict(piece) for _, piece in self._rows.pieces(validation)])
-        return Stopped(model, rounds, parameters, predicted)
+        return Stopped(model, rounds, parameters, self._rows.predicted(validation, model))
 
     def library(self) -> str:
         """See `learners.Learner`."""

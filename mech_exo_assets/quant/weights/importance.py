@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from mech_exo_assets.quant.weights.optuna_log import quietly
+from mech_exo_assets.quant.optuna_log import quietly
 
 FEWEST_TRIALS = 20
 """With fewer complete trials a forest tells nothing."""

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mech_exo_assets.quant.optuna_log import quietly
 from mech_exo_assets.quant.weights.candidate import CONSTRUCTION, WEIGHT, Candidate, Space
 from mech_exo_assets.quant.weights.objective import Evaluation, Objective
-from mech_exo_assets.quant.weights.optuna_log import quietly
 from mech_exo_assets.quant.weights.store import TrialStore
 from mech_exo_assets.settings.search import OPENED, Search, SearchLimits
 

@@ -190,7 +190,7 @@ def _study(opened: Opened, name: str, directions: Sequence[str]) -> optuna.Study
     import sqlalchemy as sa
     from optuna.study import StudyDirection
 
-    from mech_exo_assets.quant.weights.optuna_log import quietly
+    from mech_exo_assets.quant.optuna_log import quietly
     from mech_exo_assets.storage.studies.connection import reading, shown
 
     wanted = [StudyDirection[each.upper()] for each in directions]

@@ -1,6 +1,6 @@
 """What Optuna says by itself, and when it does not.
 
-What belongs here: silencing what a user cannot act on. What does not: our own progress (`search`).
+What belongs here: silencing what a user cannot act on. What does not: our own progress.
 """
 
 from __future__ import annotations
