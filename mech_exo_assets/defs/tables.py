@@ -25,10 +25,19 @@ def key_of(schema: TableSchema) -> dg.AssetKey:
 
 
 def table_input(
-    schema: TableSchema, *, columns: Iterable[str] | None = None, partition_mapping: dg.PartitionMapping | None = None
+    schema: TableSchema,
+    *,
+    columns: Iterable[str] | None = None,
+    partition_mapping: dg.PartitionMapping | None = None,
+    lazy: bool = False,
+    optional: bool = False,
 ) -> dg.AssetIn:
-    """An input from another table: which columns are read, and which years beside the asset's own."""
-    metadata = {} if columns is None else {"columns": list(columns)}
+    """An input from another table: which columns are read, and which years beside the asset's own.
+
+    With `lazy` it comes as a LazyFrame. With `optional` it has no rows where the table was never written.
+    """
+    metadata: dict[str, Any] = {} if columns is None else {"columns": list(columns)}
+    metadata |= {name: True for name, wanted in (("lazy", lazy), ("optional", optional)) if wanted}
     return dg.AssetIn(key=key_of(schema), metadata=metadata, partition_mapping=partition_mapping)
 
 

@@ -21,7 +21,8 @@ class LakeIOManager(dg.IOManager):
     """Writes an asset's frame as one commit to the lake, and records which version it wrote and which versions it read.
 
     A partitioned asset replaces the years of its run; in a run with the tag `mech_exo/rebuild` all other years go. An input reads
-    the years of its partition mapping, and only the columns in its metadata `columns`, where that is given.
+    the years of its partition mapping, and only the columns in its metadata `columns`, where that is given. With `lazy` in its metadata it is
+    a LazyFrame, for an asset that reads a table piece by piece; with `optional` a table that was never written is one without rows.
 
     Parameters
     ----------
@@ -36,14 +37,21 @@ class LakeIOManager(dg.IOManager):
         self._reads: dict[tuple[str, str], dict[str, int]] = {}
         self._lock = threading.Lock()
 
-    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame:
         """Read an upstream table, or the years of it that the partition mapping asks for."""
         key = context.asset_key.to_user_string()
+        how = context.definition_metadata or {}
+        if how.get("optional") and not self.lake.exists(key):
+            empty = TABLES[key].empty()
+            return empty if how.get("columns") is None else empty.select(how["columns"])
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         version = self.lake.version(key)
         with self._lock:
             self._reads.setdefault((context.step_context.run_id, context.step_context.step.key), {})[key] = version
-        columns = (context.definition_metadata or {}).get("columns")
+        columns = how.get("columns")
+        if how.get("lazy"):
+            frame = self.lake.scan(key, years=years, version=version)
+            return frame if columns is None else frame.select(columns)
         return self.lake.read(key, columns=columns, years=years, version=version)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:

@@ -1,7 +1,7 @@
 """What every kind of model can do: be fitted on some sessions, with or without early stopping.
 
-What belongs here: the contract of a learner, its parameters, and the learners by name. What does not: any library (`lightgbm_learner`,
-`xgboost_learner`, `ridge_learner`).
+What belongs here: the contract of a learner and its parameters. What does not: any library (`lightgbm_learner`, `xgboost_learner`,
+`ridge_learner`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.models.fitted import LIGHTGBM, RIDGE, XGBOOST, Model
-from mech_exo_assets.quant.models.rows import TrainingRows
-from mech_exo_assets.settings.learning import Learning
+from mech_exo_assets.quant.models.fitted import Model
 
 if TYPE_CHECKING:
     import optuna
@@ -82,31 +80,6 @@ class Learner(Protocol):
     def library(self) -> str:
         """Name and version of what computes."""
         ...
-
-
-def open_learner(kind: str, rows: TrainingRows, reference: slice, choices: Learning, *, seed: int) -> Learner:
-    """The learner of a kind.
-
-    Parameters
-    ----------
-    kind : {"lightgbm", "xgboost", "ridge"}
-    rows : TrainingRows
-    reference : slice
-        Sessions whose values the edges of bins come from; they end before the first session that is predicted.
-    choices : Learning
-    seed : int
-    """
-    from mech_exo_assets.quant.models.lightgbm_learner import LightGbmLearner
-    from mech_exo_assets.quant.models.ridge_learner import RidgeLearner
-    from mech_exo_assets.quant.models.xgboost_learner import XGBoostLearner
-
-    if kind == LIGHTGBM:
-        return LightGbmLearner(rows, reference, choices, seed=seed)
-    if kind == XGBOOST:
-        return XGBoostLearner(rows, reference, choices, seed=seed)
-    if kind == RIDGE:
-        return RidgeLearner(rows)
-    raise ValueError(f"kind is '{kind}'; there are {LIGHTGBM}, {XGBOOST} and {RIDGE}")
 
 
 def grades(label: NDArray[np.float32]) -> NDArray[np.int32]:

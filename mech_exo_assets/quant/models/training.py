@@ -20,10 +20,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.models.catalogue import open_learner
 from mech_exo_assets.quant.models.ensemble import MODELS, STACKED, average_weights, stacked_weights
 from mech_exo_assets.quant.models.fitted import RIDGE, SECTOR, Features, Model, load
 from mech_exo_assets.quant.models.folds import inner_folds, planned_trainings, validation_of
-from mech_exo_assets.quant.models.learners import Learner, Parameters, open_learner
+from mech_exo_assets.quant.models.learners import Learner, Parameters
 from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_assets.quant.models.tuning import tune
 from mech_exo_assets.quant.panel import Dates, unique_dates

@@ -10,9 +10,10 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.preprocessing import StandardScaler
 
 from mech_exo_assets.quant.models import fitted
+from mech_exo_assets.quant.models.catalogue import open_learner
 from mech_exo_assets.quant.models.ensemble import MODELS
 from mech_exo_assets.quant.models.fitted import Features
-from mech_exo_assets.quant.models.learners import grades, open_learner
+from mech_exo_assets.quant.models.learners import grades
 from mech_exo_assets.quant.models.ridge_learner import PENALTIES
 from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_tests.quant.models.panels import business_days, planted, strategy

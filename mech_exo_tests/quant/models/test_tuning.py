@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mech_exo_assets.quant.models.catalogue import open_learner
 from mech_exo_assets.quant.models.fitted import Features
-from mech_exo_assets.quant.models.learners import Stopped, open_learner
+from mech_exo_assets.quant.models.learners import Stopped
 from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_assets.quant.models.tuning import tune
 from mech_exo_tests.quant.models.panels import business_days, planted, strategy
