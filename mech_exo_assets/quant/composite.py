@@ -1,6 +1,7 @@
 """One score for each name, from the scores of all factors.
 
-What belongs here: how factor scores are joined and ranked. What does not: where the weights come from.
+What belongs here: how factor scores are joined, with the machine-learned one or without, and ranked. What does not: where the weights come
+from.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.panel import Matrix, Panel, session_sums
+from mech_exo_assets.quant.panel import Matrix, Panel, Vector, session_sums
 
 
 def factor_weights(chosen: str | Mapping[str, float], factors: list[str]) -> dict[str, float]:
@@ -59,6 +60,47 @@ def composite_score(scores: Panel, weights: Mapping[str, float], *, min_coverage
     enough = known >= (min_coverage - 1e-12) * sum(abs(weight) for weight in weights.values())
     joined = np.divide(total, known, out=np.full(scores.shape, np.nan), where=enough & (known > 0))
     return _standardised(joined)
+
+
+def blended_score(composite: Matrix, ml_alpha: Matrix, weights: Vector) -> Matrix:
+    """The composite with the machine-learned factor in it, at a weight of its own for each session.
+
+    b[t, i] = (1 − w_t) c[t, i] + w_t m[t, i] where both are known, c[t, i] where only the composite is; then standardised over the session.
+    m is ml_alpha, standardised over the names that have a composite too.
+
+    Parameters
+    ----------
+    composite : ndarray of shape (n_sessions, n_symbols)
+        As `composite_score` gives it, without the machine-learned factor.
+    ml_alpha : ndarray of shape (n_sessions, n_symbols)
+        Its score; NaN where unknown.
+    weights : ndarray of shape (n_sessions,)
+        w, in [0, 1].
+
+    Returns
+    -------
+    ndarray of shape (n_sessions, n_symbols)
+        NaN where the composite is. In sessions with a weight of 0, or without any ml_alpha, the composite itself, to the last bit.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a weight is not in [0, 1].
+    """
+    if composite.shape != ml_alpha.shape or weights.shape != (len(composite),):
+        raise ValueError(f"shapes are {composite.shape}, {ml_alpha.shape} and {weights.shape}; wanted are twice (n, m), and (n,)")
+    if not ((weights >= 0) & (weights <= 1)).all():
+        raise ValueError("a weight is not in [0, 1]")
+    out = composite.copy()
+    moved = np.flatnonzero(weights > 0)
+    own = composite[moved]
+    learned = _standardised(np.where(np.isnan(own), np.nan, ml_alpha[moved]))
+    both = ~np.isnan(learned)
+    share = weights[moved, None]
+    joined = _standardised(np.where(both, (1.0 - share) * own + share * learned, own))
+    changed = both.any(axis=1)
+    out[moved[changed]] = joined[changed]
+    return out
 
 
 def composite_table(score: Matrix, panel: Panel) -> pl.DataFrame:
