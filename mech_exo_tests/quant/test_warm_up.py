@@ -8,6 +8,7 @@ from mech_exo_assets.quant import comparison, contributions, quintiles, residual
 from mech_exo_assets.quant import warm_up as module
 from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.detection import normal_scores
+from mech_exo_assets.quant.learning import inference
 from mech_exo_assets.quant.portfolio import constraints, volatility
 from mech_exo_assets.quant.warm_up import warm_up
 from mech_exo_assets.quant.weights import kernel as weights_kernel
@@ -28,6 +29,7 @@ def _warm() -> None:
         weights_kernel.trade_daily,
         contributions._part,
         comparison._resampled,
+        inference._resampled,
         constraints._constrain,
         constraints._limit,
         volatility._scale,
@@ -37,7 +39,7 @@ def _warm() -> None:
         normal_scores._whiten,
         normal_scores._sequential_ranks,
     ],
-    ids=lambda compiled: compiled.__name__,
+    ids=lambda compiled: f"{compiled.__module__.rpartition('.')[2]}.{compiled.__name__}",
 )
 def test_after_warming_up_the_kernels_are_compiled(compiled: Dispatcher):
     assert isinstance(compiled, Dispatcher)

@@ -92,10 +92,15 @@ def statistics(
     return table.with_columns(**q_values).select(STATISTICS.names).sort("factor", "horizon")
 
 
+def least_sessions(horizon: int) -> int:
+    """Length below which a series has no t: max(20, 2·h)."""
+    return max(_MIN_SESSIONS, 2 * horizon)
+
+
 def mean_and_test(values: Vector, horizon: int) -> tuple[float, float | None, float | None]:
     """Mean, t and p of one series in order; None where it is shorter than max(20, 2·h), or constant."""
     mean = float(values.mean())
-    if len(values) < max(_MIN_SESSIONS, 2 * horizon) or np.ptp(values) == 0.0:
+    if len(values) < least_sessions(horizon) or np.ptp(values) == 0.0:
         return mean, None, None
     test = mean_test(values, horizon=horizon)
     return mean, _known(test.t), _known(test.p_value)
