@@ -59,7 +59,7 @@ def composite_score(scores: Panel, weights: Mapping[str, float], *, min_coverage
     # A hair less, since sums of weights are rounded.
     enough = known >= (min_coverage - 1e-12) * sum(abs(weight) for weight in weights.values())
     joined = np.divide(total, known, out=np.full(scores.shape, np.nan), where=enough & (known > 0))
-    return _standardised(joined)
+    return standardised(joined)
 
 
 def blended_score(composite: Matrix, ml_alpha: Matrix, weights: Vector) -> Matrix:
@@ -94,10 +94,10 @@ def blended_score(composite: Matrix, ml_alpha: Matrix, weights: Vector) -> Matri
     out = composite.copy()
     moved = np.flatnonzero(weights > 0)
     own = composite[moved]
-    learned = _standardised(np.where(np.isnan(own), np.nan, ml_alpha[moved]))
+    learned = standardised(np.where(np.isnan(own), np.nan, ml_alpha[moved]))
     both = ~np.isnan(learned)
     share = weights[moved, None]
-    joined = _standardised(np.where(both, (1.0 - share) * own + share * learned, own))
+    joined = standardised(np.where(both, (1.0 - share) * own + share * learned, own))
     changed = both.any(axis=1)
     out[moved[changed]] = joined[changed]
     return out
@@ -113,7 +113,8 @@ def composite_table(score: Matrix, panel: Panel) -> pl.DataFrame:
     return frame.with_columns(pl.col("rank").cast(pl.Int32))
 
 
-def _standardised(matrix: Matrix) -> Matrix:
+def standardised(matrix: Matrix) -> Matrix:
+    """Each session's known values less their mean, over their standard deviation (over n); NaN throughout a session without dispersion."""
     there = ~np.isnan(matrix)
     count = there.sum(axis=1, keepdims=True)
     mean = np.divide(session_sums(matrix), count, out=np.zeros(count.shape), where=count > 0)

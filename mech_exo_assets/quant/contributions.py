@@ -15,6 +15,8 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from mech_exo_assets.quant.composite import standardised
+from mech_exo_assets.quant.learning.scores import ML_ALPHA
 from mech_exo_assets.quant.panel import Dates, Index, Matrix, Panel, Vector, session_sums, unique_dates, unique_symbols
 from mech_exo_assets.schemas import CONTRIBUTIONS
 
@@ -80,13 +82,33 @@ class Profits:
         return np.flatnonzero(np.concatenate(([True], month[1:] != month[:-1]))[: len(month)]).astype(np.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """What the composite was made of, on the sessions of the targets that were in force.
+
+    Attributes
+    ----------
+    scores : Panel
+        Oriented factor scores.
+    weights : mapping of str to float
+        Weight of each factor.
+    min_coverage : float
+        `composite.min_coverage`.
+    blended : tuple of (ndarray of shape (n_sessions, n_symbols), ndarray of shape (n_sessions,)), optional
+        Scores and weights of the machine-learned factor beside them, as `composite.blended_score` takes them.
+    """
+
+    scores: Panel
+    weights: Mapping[str, float]
+    min_coverage: float
+    blended: tuple[Matrix, Vector] | None = None
+
+
 def contribution_table(
     profits: Profits,
-    scores: Panel,
-    weights: Mapping[str, float],
+    composition: Composition,
     *,
     sectors: Mapping[str, str | None],
-    min_coverage: float,
     target_dates: Dates,
     execution_lag: int,
 ) -> pl.DataFrame:
@@ -95,12 +117,7 @@ def contribution_table(
     Parameters
     ----------
     profits : Profits
-    scores : Panel
-        Oriented factor scores, on the sessions of the targets that were in force.
-    weights : mapping of str to float
-        Weight of each factor in the composite.
-    min_coverage : float
-        `composite.min_coverage`.
+    composition : Composition
     sectors : mapping of str to str or None
         Sector of each symbol.
     target_dates : ndarray of datetime64[D]
@@ -121,7 +138,7 @@ def contribution_table(
         "name": {symbol: profits.profit[:, i] for i, symbol in enumerate(profits.symbols.tolist())},
         "sector": {sector: _total(profits.profit[:, columns]) for sector, columns in sorted(by_sector.items())},
         "side": {name: _total(np.where(np.sign(profits.held) == sign, profits.profit, 0.0)) for name, sign in (("long", 1), ("short", -1))},
-        "factor": _by_factor(profits, scores, weights, min_coverage=min_coverage, target_dates=target_dates, execution_lag=execution_lag),
+        "factor": _by_factor(profits, composition, target_dates=target_dates, execution_lag=execution_lag),
     }
     months = profits.months
     if not len(months):
@@ -137,14 +154,14 @@ def contribution_table(
     return pl.concat(frames).filter(pl.col("contribution") != 0).select(CONTRIBUTIONS.names)
 
 
-def _by_factor(
-    profits: Profits, scores: Panel, weights: Mapping[str, float], *, min_coverage: float, target_dates: Dates, execution_lag: int
-) -> dict[str, Vector]:
+def _by_factor(profits: Profits, composition: Composition, *, target_dates: Dates, execution_lag: int) -> dict[str, Vector]:
     """Each name's profit, divided among the factors as they made up the score that its position came from.
 
     With a[f, i] = w_f s[f, i] / Σ_g |w_g| (over the factors known for i) and c[i] = Σ_f a[f, i], the share of factor f in name i is
-    (a[f, i] − mean a[f]) / (c[i] − mean c); for weights in proportion to the score, this divides the position itself.
+    (a[f, i] − mean a[f]) / (c[i] − mean c); for weights in proportion to the score, this divides the position itself. With the
+    machine-learned factor at weight w, the parts of the others shrink to (1 − w) a / deviation of c, and its own is w m.
     """
+    scores, weights, min_coverage = composition.scores, composition.weights, composition.min_coverage
     in_force = _targets_in_force(profits, scores.sessions, target_dates, execution_lag)
     names = [name for name in sorted(weights) if name in scores]
     if not names or not len(profits.symbols) or (in_force < 0).all():
@@ -158,6 +175,9 @@ def _by_factor(
     for name in names:
         _part(scores[name], weights[name], known, there, parts)
         composite += parts
+    scale, learned = _blend(composite, there, composition.blended)
+    if scale is not None:
+        composite = _centred(composite * scale, there) + learned
     column = np.searchsorted(scores.symbols, profits.symbols)
     column[column == len(scores.symbols)] = 0
     known_name = (in_force >= 0)[:, None] & (scores.symbols[column] == profits.symbols)
@@ -166,12 +186,48 @@ def _by_factor(
     usable = (profits.profit != 0) & (ratio <= LARGEST_RATIO * _row_median(ratio))
     row, name_at = np.nonzero(usable)
     gain = profits.profit[row, name_at] / behind[row, name_at]
+
+    def gained(part: Matrix) -> Vector:
+        own = gain * part[in_force[row], column[name_at]]
+        return np.bincount(row, weights=own, minlength=len(profits.sessions)).astype(np.float64)
+
     for name in names:
         _part(scores[name], weights[name], known, there, parts)
-        gained = gain * parts[in_force[row], column[name_at]]
-        divided[name] = np.bincount(row, weights=gained, minlength=len(profits.sessions)).astype(np.float64)
+        divided[name] = gained(parts if scale is None else _centred(parts * scale, there))
+    if scale is not None:
+        divided[ML_ALPHA] = gained(learned)
     divided[OTHER] = _total(np.where(usable, 0.0, profits.profit))
     return divided
+
+
+def _blend(composite: Matrix, there: NDArray[np.bool_], blended: tuple[Matrix, Vector] | None) -> tuple[Matrix | None, Matrix]:
+    """By what the parts of the other factors shrink, and the part of the machine-learned one; (None, zeros) where it has none.
+
+    Parameters
+    ----------
+    composite : ndarray of shape (n_sessions, n_symbols)
+        Without it, less its mean over the names of the session; 0 where there is none.
+    there : ndarray of shape (n_sessions, n_symbols), bool
+        Which names have a composite.
+    blended
+        See `Composition`.
+    """
+    if blended is None or not blended[1].any():
+        return None, np.zeros(composite.shape)
+    ml_alpha, weights = blended
+    learned = standardised(np.where(there, ml_alpha, np.nan))
+    share = np.where(np.isnan(learned), 0.0, weights[:, None])
+    deviation = np.sqrt(session_sums(composite**2) / np.maximum(there.sum(axis=1, keepdims=True), 1))
+    # Where it has no weight, or nothing to say, the composite is what it was.
+    active = share.any(axis=1, keepdims=True) & (deviation > 0)
+    scale = np.divide(1.0 - share, deviation, out=np.ones(composite.shape), where=np.broadcast_to(active, composite.shape))
+    return scale, _centred(np.where(active, share * np.nan_to_num(learned), 0.0), there)
+
+
+def _centred(part: Matrix, there: NDArray[np.bool_]) -> Matrix:
+    """Less its mean over the names that are there; 0 elsewhere."""
+    mean = session_sums(np.where(there, part, 0.0)) / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    return np.where(there, part - mean, 0.0)
 
 
 @njit(nogil=True, cache=True)

@@ -10,6 +10,9 @@ import ast
 from functools import cache
 from pathlib import Path
 
+ML_ALPHA = "ml_alpha"
+"""The machine-learned factor, which stands in no module: it is what models predict from all others (`quant.learning`)."""
+
 
 @cache
 def declared() -> dict[str, str]:

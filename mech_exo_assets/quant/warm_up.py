@@ -13,12 +13,13 @@ import numpy as np
 
 from mech_exo_assets.quant import backtest, ic, returns
 from mech_exo_assets.quant.comparison import sharpe_difference
-from mech_exo_assets.quant.contributions import Profits, contribution_table
+from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table
 from mech_exo_assets.quant.detection import watch
 from mech_exo_assets.quant.factors import available, compute
 from mech_exo_assets.quant.factors.known import features_as_of
 from mech_exo_assets.quant.factors.scoring import score_all
 from mech_exo_assets.quant.learning.inference import mean_intervals
+from mech_exo_assets.quant.models.session_ic import session_ics
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.portfolio import target_weights
 from mech_exo_assets.quant.prices import total_return_index
@@ -58,13 +59,12 @@ def warm_up() -> None:
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
     book.trades()
     sharpe_difference(*np.random.default_rng(0).standard_normal((2, 100)), seed=0, resamples=19, block=1)
+    session_ics(np.zeros(12), np.zeros(12, np.float32), np.array([0, 12]))
     mean_intervals(np.random.default_rng(0).standard_normal((1, 100)), horizon=1, seed=0, resamples=19)
     contribution_table(
         Profits.of(book.positions(), book.to_frame(book.nav), years=(0, 9999)),
-        Panel(panel.sessions, panel.symbols, scores),
-        dict.fromkeys(scores, 1.0),
+        Composition(Panel(panel.sessions, panel.symbols, scores), dict.fromkeys(scores, 1.0), 0.5),
         sectors={},
-        min_coverage=0.5,
         target_dates=panel.sessions,
         execution_lag=1,
     )

@@ -92,10 +92,8 @@ def chain(data: MarketData, strategy: Strategy, keep: Keep) -> None:
     keep("strategy/performance", performance.performance_table(book.net_return, book.gross_return, benchmark, book.sessions))
     contributed = contributions.contribution_table(
         contributions.Profits.of(positions, days, years=years),
-        panel,
-        weights,
+        contributions.Composition(panel, weights, strategy.composite.min_coverage),
         sectors=sectors,
-        min_coverage=strategy.composite.min_coverage,
         target_dates=unique_dates(targets["date"]),
         execution_lag=strategy.execution_lag,
     )

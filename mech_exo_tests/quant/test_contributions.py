@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mech_exo_assets.quant.composite import composite_score
-from mech_exo_assets.quant.contributions import Profits, contribution_table
+from mech_exo_assets.quant.composite import blended_score, composite_score
+from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.schemas import CONTRIBUTIONS
 from mech_exo_tests.quant.backtest.ledger import NAN, Market
@@ -32,12 +32,14 @@ def case():
     return panel, targets, book
 
 
-def table(case, years=(2020, 2020)) -> pl.DataFrame:
+def table(case, years=(2020, 2020), blended=None) -> pl.DataFrame:
     panel, _, book = case
     backtest = book.to_frame(np.full(len(book.sessions), NAN))
     sectors = {symbol: "A" if i < 5 else "B" for i, symbol in enumerate(panel.symbols.tolist()) if i != 7}
     profits = Profits.of(book.positions(), backtest, years=years)
-    return contribution_table(profits, panel, WEIGHTS, sectors=sectors, target_dates=panel.sessions, min_coverage=0.5, execution_lag=1)
+    return contribution_table(
+        profits, Composition(panel, WEIGHTS, 0.5, blended), sectors=sectors, target_dates=panel.sessions, execution_lag=1
+    )
 
 
 def test_each_dimension_adds_up_to_the_months_gross_return(case):
@@ -91,6 +93,44 @@ def test_without_scores_all_is_other(case):
     panel, _, book = case
     profits = Profits.of(book.positions(), book.to_frame(np.full(len(book.sessions), NAN)), years=(2020, 2020))
     found = contribution_table(
-        profits, Panel(panel.sessions, panel.symbols), WEIGHTS, sectors={}, target_dates=panel.sessions, min_coverage=0.5, execution_lag=1
+        profits,
+        Composition(Panel(panel.sessions, panel.symbols), WEIGHTS, 0.5),
+        sectors={},
+        target_dates=panel.sessions,
+        execution_lag=1,
     )
     assert set(found.filter(dimension="factor")["member"]) == {"other", "cash"}
+
+
+def test_a_blend_without_weight_changes_nothing(case):
+    panel = case[0]
+    alpha = np.random.default_rng(3).normal(size=panel.shape)
+    assert table(case, blended=(alpha, np.zeros(len(panel.sessions)))).equals(table(case))
+
+
+def test_with_the_blend_positions_that_follow_it_are_divided_without_rest(case):
+    """Positions in proportion to the blended score: its parts divide them exactly, and the machine-learned factor has one."""
+    panel = case[0]
+    alpha = np.random.default_rng(3).normal(size=panel.shape)
+    alpha[:, 2] = np.nan
+    shares = np.full(len(panel.sessions), 0.3)
+    score = blended_score(composite_score(panel, WEIGHTS, min_coverage=0.5), alpha, shares)
+    held = np.nan_to_num(score)
+    profits = Profits(
+        sessions=panel.sessions[2:],
+        symbols=panel.symbols,
+        profit=0.01 * held[:-2] * np.random.default_rng(4).normal(size=held[2:].shape),
+        held=held[:-2],
+        interest=np.zeros(len(panel.sessions) - 2),
+        book_sessions=panel.sessions,
+    )
+    found = contribution_table(
+        profits, Composition(panel, WEIGHTS, 0.5, (alpha, shares)), sectors={}, target_dates=panel.sessions, execution_lag=1
+    )
+    by_factor = found.filter(dimension="factor").group_by("member").agg(pl.col("contribution").sum())
+    assert "ml_alpha" in by_factor["member"]
+    rest = by_factor.filter(member="other")["contribution"].sum()
+    total = found.filter(dimension="name")["contribution"].sum()
+    assert by_factor["contribution"].sum() == pytest.approx(total, abs=1e-12)
+    moved = found.filter(dimension="name")["contribution"].abs().sum()
+    assert abs(rest) < 0.2 * moved

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 import polars as pl
 
 from mech_exo_assets.quant.composite import factor_weights
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.factors.scoring import score, sector_codes
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.schemas import LEARNED_SCORES
 from mech_exo_assets.settings import Strategy
 
-ML_ALPHA = "ml_alpha"
-"""Name of the machine-learned factor."""
 ENSEMBLE = "ensemble"
 """Name of the joined model in `schemas.PREDICTIONS`, whose value the factor is."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mech_exo_assets.schemas.learning.dataset import DATASET
 from mech_exo_assets.schemas.learning.explanations import DEPENDENCE, EXPLANATIONS, INTERACTIONS
-from mech_exo_assets.schemas.learning.models import LEARNED_SCORES, LIGHTGBM, MODELS, PREDICTIONS, RIDGE, STACKING, XGBOOST
+from mech_exo_assets.schemas.learning.models import LEARNED_SCORES, LIGHTGBM, MODELS, PREDICTIONS, REGISTERED, RIDGE, STACKING, XGBOOST
 from mech_exo_assets.schemas.learning.worth import BLEND, MODEL_COMPARISON
 from mech_exo_assets.schemas.table import TableSchema
 
@@ -22,6 +22,7 @@ LEARNING: tuple[TableSchema, ...] = (
     EXPLANATIONS,
     DEPENDENCE,
     INTERACTIONS,
+    REGISTERED,
 )
 """All of them."""
 
@@ -37,6 +38,7 @@ __all__ = [
     "MODELS",
     "MODEL_COMPARISON",
     "PREDICTIONS",
+    "REGISTERED",
     "RIDGE",
     "STACKING",
     "XGBOOST",

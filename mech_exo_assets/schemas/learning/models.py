@@ -92,3 +92,15 @@ LEARNED_SCORES = TableSchema(
     time_column="date",
     one_column_per_factor=True,
 )
+
+REGISTERED = TableSchema(
+    key="learning/registered",
+    row="One alias in MLflow's registry, and the run whose model has it.",
+    columns=(
+        MODEL,
+        Column("alias", pl.String, "champion or challenger."),
+        Column("mlflow_run", pl.String, "Run of MLflow in which the model was trained."),
+        Column("reason", pl.String, "What the gate said when the alias was last decided."),
+    ),
+    unique=("model", "alias"),
+)
