@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mech_exo_assets.cli import decay, export, report, run, search, simulate, status, up
+from mech_exo_assets.cli import decay, explain, export, learn, report, run, search, simulate, status, up
 from mech_exo_assets.errors import InputError, MechExoError
 
 app = typer.Typer(
@@ -25,7 +25,9 @@ app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=up.EXAMPLES)(up.up)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=decay.EXAMPLES)(decay.decay)
+app.command(epilog=learn.EXAMPLES)(learn.learn)
 app.command(epilog=search.EXAMPLES)(search.search)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.add_typer(report.app, name="report")

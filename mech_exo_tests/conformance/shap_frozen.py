@@ -8,7 +8,8 @@ themselves, which would compare them with themselves: here the model is declared
 shap walks the trees, as it has read them, by its own C extension (`_cext.dense_tree_shap`), path-dependent. That extension takes no
 XGBoost categories, and has LightGBM's in an encoding of its own; categories are held to the definition in `test_interactions.py` instead.
 
-The models are frozen as well (`frozen/shap_models.json`, made by `--train`), so that another version of a library is judged on the same trees.
+The models are frozen as well (`frozen/shap_models.json`, made by `--train`), so that other versions of the libraries are judged on the same
+trees.
 """
 
 from __future__ import annotations

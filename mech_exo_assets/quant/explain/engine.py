@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.explain.additivity import checked_contributions
+from mech_exo_assets.quant.explain.additivity import TOLERANCE, checked_contributions
 from mech_exo_assets.quant.explain.dependence import dependence_of_category, dependence_of_number
 from mech_exo_assets.quant.explain.importance import Stability, importance_table, overall, stability
 from mech_exo_assets.quant.explain.interactions import has_trees, interaction_table
@@ -60,6 +60,7 @@ def explain(
     interaction_rows: int = 1000,
     pairs: int = 100,
     threads: int = 0,
+    tolerance: float = TOLERANCE,
 ) -> Explained:
     """Explain all models of a walk-forward on a sample of the rows that they predicted out of sample.
 
@@ -83,17 +84,20 @@ def explain(
         Most pairs of each model.
     threads : int
         Of the libraries; 0 takes what they take.
+    tolerance : float
+        Of the gap between a prediction and the sum of its contributions. With infinity only the largest gap is reported, for a check to
+        judge.
 
     Raises
     ------
     ValueError
-        If contributions do not sum to the prediction.
+        If contributions do not sum to the prediction; names model, training, row and gap.
     """
     samples = _samples(models, read, rows)
     importances, dependence, interactions = [EXPLANATIONS.empty()], [DEPENDENCE.empty()], [INTERACTIONS.empty()]
     steadiness, gaps = {}, {}
     for name in models["model"].unique(maintain_order=True):
-        found = _Model(name, threads)
+        found = _Model(name, threads, tolerance)
         for row in models.filter(model=name).sort("fold").iter_rows(named=True):
             found.add(row, samples[row["fold"]])
         table = pl.concat(found.tables)
@@ -119,8 +123,8 @@ def _samples(models: pl.DataFrame, read: Reader, most: int) -> dict[int, pl.Data
 class _Model:
     """One model through its trainings."""
 
-    def __init__(self, name: str, threads: int) -> None:
-        self._name, self._threads = name, threads
+    def __init__(self, name: str, threads: int, tolerance: float) -> None:
+        self._name, self._threads, self._tolerance = name, threads, tolerance
         self.tables: list[pl.DataFrame] = [EXPLANATIONS.empty()]
         self.gap = 0.0
         self.in_use: Model | None = None
@@ -134,7 +138,7 @@ class _Model:
         if sample.is_empty():
             return
         matrix = model.features.matrix(sample)
-        contributions, _, gap = checked_contributions(model, matrix, where=f"{self._name}, training {fold}")
+        contributions, _, gap = checked_contributions(model, matrix, where=f"{self._name}, training {fold}", tolerance=self._tolerance)
         self.gap = max(self.gap, gap)
         self.tables.append(importance_table(self._name, fold, model.features, matrix, contributions))
         self._kept.append((model.features, sample, contributions[:, :-1].astype(np.float32)))
