@@ -1,8 +1,7 @@
 """What assets are given besides their inputs, as Dagster *resources*.
 
-What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the database of
-searches, the channel of alerts. What
-does not: the Dagster-free classes behind them.
+What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the database of searches,
+MLflow's registry of models, the channel of alerts. What does not: the Dagster-free classes behind them.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from mech_exo_assets.sources.uri import open_source
 from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart
+from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_assets.storage.studies import StudyDatabase
 
 
@@ -55,6 +55,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "market_source": MarketSource(settings.source),
         "strategy": strategy,
         "report_files": ReportFiles(settings.reports_path),
+        "models": ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts),
         "studies": StudyDatabase(settings.studies_url),
         "alerts": Alerts(settings.slack_webhook),
     }

@@ -26,6 +26,9 @@ _REFUSED_IN_HOME = frozenset("%[]?*^|\\")
 
 _SQLITE = "sqlite:///"
 
+MLFLOW_SCHEMA = "mlflow"
+"""Of MLflow's tables in a PostgreSQL database that it shares."""
+
 
 class Settings(BaseSettings):
     """Where this installation reads and writes, from MECH_EXO_* variables; options of the command line go before them.
@@ -45,8 +48,9 @@ class Settings(BaseSettings):
     slack_webhook : SecretStr or None
         Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
     db_url : SecretStr or None
-        Database of the weight searches (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or `postgresql://user:password@host/database`,
-        which several machines may share. Default: a SQLite file in the home (`studies_url`).
+        Database of the weight searches and of MLflow (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
+        `postgresql://user:password@host/database`, which several machines may share. Default: SQLite files in the home (`studies_url`,
+        `mlflow_url`).
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
@@ -109,6 +113,36 @@ class Settings(BaseSettings):
     def studies_url(self) -> str:
         """URL of the database of the weight searches, with its password."""
         return f"{_SQLITE}{self.home}/studies.db" if self.db_url is None else self.db_url.get_secret_value()
+
+    @property
+    def mlflow_url(self) -> str:
+        """URL of MLflow's database, with its password.
+
+        Without MECH_EXO_DB_URL, `mlflow.db` in the home. Beside a SQLite file of MECH_EXO_DB_URL, a file of its own whose name ends in
+        `.mlflow.db` (`studies.mlflow.db` beside `studies.db`): two programs would wait for each other in one. In a PostgreSQL
+        database of MECH_EXO_DB_URL, the schema `mlflow`: MLflow and Optuna both have a table `alembic_version`, with other contents.
+        """
+        if self.db_url is None:
+            return f"{_SQLITE}{self.home}/mlflow.db"
+        from sqlalchemy import exc, make_url
+
+        try:
+            url = make_url(self.db_url.get_secret_value())
+        except (exc.ArgumentError, ValueError):
+            # Refused in words where it is used, as the URL of the searches is.
+            return self.db_url.get_secret_value()
+        if url.get_backend_name() == "sqlite":
+            if url.database in {None, "", ":memory:"}:
+                return self.db_url.get_secret_value()
+            path = Path(str(url.database).removeprefix("file:")).absolute()
+            return f"{_SQLITE}{path.with_suffix('.mlflow.db')}"
+        options = f"{url.query.get('options', '')} -csearch_path={MLFLOW_SCHEMA}".strip()
+        return url.set(query={**url.query, "options": options}).render_as_string(hide_password=False)
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Models and figures of MLflow's runs."""
+        return self.home / "mlflow"
 
     @property
     def dagster_home(self) -> Path:

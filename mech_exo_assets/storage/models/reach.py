@@ -1,0 +1,179 @@
+"""Whether a training can be put on record: MLflow's database is reached and has its tables, its folder of artifacts can be written.
+
+What belongs here: all that is looked at, or made, before the first record. What does not: records (`registry`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mech_exo_assets.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+REACH_SECONDS = 3
+"""How long a server may take to answer, and another writer to let go of a file, before a training is refused."""
+
+_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""Of MLflow's own connections: a server whose machine is gone sends nothing, and MLflow would wait for ever."""
+
+
+def load_mlflow() -> None:
+    """MLflow's first import: nothing about its use is sent to its makers, and no warning of its own is told to ours."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    with warnings.catch_warnings():
+        # MLflow 3.17 declares its tables with a word that SQLAlchemy 2.1 is about to give up.
+        warnings.filterwarnings("ignore", r"The ``noload`` loader strategy is deprecated")
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def patient(url: str) -> str:
+    """The URL for MLflow's own engine, which takes options of a connection from there only."""
+    from mech_exo_assets.storage.studies import connection as way
+
+    parsed = way.with_driver(way.parse(url))
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(query={**_PATIENCE, **parsed.query})
+    return parsed.render_as_string(hide_password=False)
+
+
+def require_folder(folder: Path) -> None:
+    """Make the folder of artifacts where it is missing, and write into it.
+
+    Raises
+    ------
+    InputError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"mech-exo")
+    except OSError as error:
+        mend = "make it writable for this user, or name another home in MECH_EXO_HOME"
+        raise InputError(
+            f"{folder}: MLflow's artifacts cannot be written there ({error.strerror}); {mend}. Nothing was recorded."
+        ) from error
+
+
+def require_database(url: str) -> None:
+    """Reach the database within a few seconds; MLflow itself would try ten times, for more than a minute.
+
+    Raises
+    ------
+    InputError
+        If the URL is wrong, or the database is away, refuses, or cannot be written. The password is not shown.
+    """
+    from mech_exo_assets.storage.studies import connection as way
+
+    parsed = way.parse(url)
+    way.make_folder(parsed)
+    with way.in_words(parsed):
+        if parsed.get_backend_name() == "sqlite":
+            _require_file(Path(str(parsed.database)))
+        else:
+            engine = _engine(parsed)
+            try:
+                with engine.connect():
+                    pass
+            finally:
+                engine.dispose()
+
+
+def prepare_database(url: str) -> None:
+    """Let MLflow make its tables where they are missing; in PostgreSQL in the schema that the URL names, which is made first.
+
+    Raises
+    ------
+    InputError
+        If the database refuses, or has the tables of another version of MLflow.
+    """
+    from mech_exo_assets.storage.studies import connection as way
+
+    parsed = way.parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _make_tables(parsed, patient(url))
+        return
+    engine = _engine(parsed)
+    try:
+        # Held while the tables are made: MLflow's own lock is a file, which other machines do not see.
+        with way.in_words(parsed), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('mech_exo_mlflow'))")
+            _make_schema(connection, parsed)
+            _make_tables(parsed, patient(url))
+    finally:
+        engine.dispose()
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    from mech_exo_assets.storage.studies import connection as way
+
+    return way.create_engine(url.set(query={**url.query, "connect_timeout": str(REACH_SECONDS)}))
+
+
+def _make_schema(connection: sa.Connection, url: sa.URL) -> None:
+    _, _, path = str(url.query.get("options", "")).rpartition("search_path=")
+    schema = path.strip()
+    if not schema:
+        return
+    # Looked for first: to create one, also where it exists, needs a right that this user may not have.
+    if connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).first() is None:
+        connection.exec_driver_sql(f"CREATE SCHEMA {connection.dialect.identifier_preparer.quote(schema)}")
+
+
+def _make_tables(url: sa.URL, address: str) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    from mech_exo_assets.storage.studies import connection as way
+
+    try:
+        with quietly():
+            MlflowClient(tracking_uri=address, registry_uri=address).search_experiments(max_results=1)
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        mend = "take a backup, then run mlflow db upgrade with this URL; or name another database"
+        raise InputError(f"{way.shown(url)}: its tables are of another version of MLflow; {mend}. Nothing was recorded.") from error
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """MLflow and Alembic tell of every migration at the level INFO."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _require_file(path: Path) -> None:
+    if not path.exists():
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):
+                return
+        except OSError as error:
+            raise sqlite3.OperationalError(f"unable to open database file, {error.strerror}") from error
+    connection = sqlite3.connect(path, timeout=REACH_SECONDS, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        # Readers, such as MLflow's UI, and a writer side by side; the file remembers it.
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
