@@ -81,7 +81,7 @@ def importances_by_fold(importances: pl.DataFrame, model: str, *, top: int = 20)
     return as_markdown(figure, f"Importance of the {len(names)} most important features of {model} in {len(folds)} trainings")
 
 
-def dependence_of_features(table: pl.DataFrame, model: str) -> str:
+def dependence(table: pl.DataFrame, model: str) -> str:
     """What each of the top features contributes at which of its values: a panel for each.
 
     Level lines are the means of ten bins with equally many rows, from the least to the largest value of each; upright ones reach a standard
@@ -142,7 +142,7 @@ def _panel(axes: Axes, rows: pl.DataFrame, feature: str) -> None:
     axes.grid(alpha=0.25)
 
 
-def strongest_interactions(table: pl.DataFrame, model: str, *, top: int = 15) -> str:
+def interactions(table: pl.DataFrame, model: str, *, top: int = 15) -> str:
     """The pairs of features that act together the most, as bars.
 
     Parameters

@@ -15,10 +15,10 @@ from mech_exo_assets.quant.explain import Explained, SessionExplained, explain, 
 from mech_exo_assets.reports import learning_explained
 from mech_exo_assets.reports.learning_explained import (
     NOTHING,
-    dependence_of_features,
+    dependence,
     importances_by_fold,
+    interactions,
     shown_value,
-    strongest_interactions,
     waterfall,
 )
 from mech_exo_assets.schemas import DEPENDENCE, EXPLANATIONS, INTERACTIONS
@@ -42,15 +42,15 @@ def renamed(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
     return frame.with_columns(pl.col(columns).replace(NAMES))
 
 
-def importances() -> pl.DataFrame:
+def importance_rows() -> pl.DataFrame:
     return renamed(tables()[0].importances, "feature")
 
 
-def dependence() -> pl.DataFrame:
+def dependence_rows() -> pl.DataFrame:
     return renamed(tables()[0].dependence, "feature")
 
 
-def interactions() -> pl.DataFrame:
+def interaction_rows() -> pl.DataFrame:
     return renamed(tables()[0].interactions, "first", "second")
 
 
@@ -68,10 +68,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 DRAWINGS = [
-    pytest.param(lambda: importances_by_fold(importances(), "lightgbm"), id="importances"),
-    pytest.param(lambda: importances_by_fold(importances().filter(pl.col("fold") == 2), "ridge"), id="one training"),
-    pytest.param(lambda: dependence_of_features(dependence(), "xgboost"), id="dependence"),
-    pytest.param(lambda: strongest_interactions(interactions(), "xgboost"), id="interactions"),
+    pytest.param(lambda: importances_by_fold(importance_rows(), "lightgbm"), id="importances"),
+    pytest.param(lambda: importances_by_fold(importance_rows().filter(pl.col("fold") == 2), "ridge"), id="one training"),
+    pytest.param(lambda: dependence(dependence_rows(), "xgboost"), id="dependence"),
+    pytest.param(lambda: interactions(interaction_rows(), "xgboost"), id="interactions"),
     pytest.param(lambda: waterfall(tables()[1], "lightgbm"), id="waterfall"),
 ]
 
@@ -99,13 +99,13 @@ def test_no_word_of_a_picture_is_cut_off(drawn: list[Any], draw: Any):
 
 
 def test_bars_are_the_mean_shares_and_cells_hold_the_ranks(drawn: list[Any]):
-    importances_by_fold(importances(), "lightgbm", top=5)
+    importances_by_fold(importance_rows(), "lightgbm", top=5)
     (figure,) = drawn
     bars, cells = figure.axes[:2]
-    expected = overall(importances().filter(model="lightgbm")).head(5)
+    expected = overall(importance_rows().filter(model="lightgbm")).head(5)
     assert [label.get_text() for label in bars.get_yticklabels()] == expected["feature"].to_list()
     assert [bar.get_width() for bar in bars.patches] == pytest.approx([100 * share for share in expected["share"]])
-    rows = importances().filter(model="lightgbm")
+    rows = importance_rows().filter(model="lightgbm")
     for text in cells.texts:
         column, line = text.get_position()
         of_cell = rows.filter(feature=expected["feature"][int(line)], fold=int(column) + 1)
@@ -114,7 +114,7 @@ def test_bars_are_the_mean_shares_and_cells_hold_the_ranks(drawn: list[Any]):
 
 
 def test_many_trainings_have_no_numbers_in_their_cells(drawn: list[Any]):
-    one = importances().filter(pl.col("model") == "ridge", pl.col("fold") == 1)
+    one = importance_rows().filter(pl.col("model") == "ridge", pl.col("fold") == 1)
     many = pl.concat([one.with_columns(fold=pl.lit(fold, pl.Int32)) for fold in range(1, 43)])
     importances_by_fold(many, "ridge")
     cells = drawn[0].axes[1]
@@ -123,9 +123,9 @@ def test_many_trainings_have_no_numbers_in_their_cells(drawn: list[Any]):
 
 
 def test_every_feature_has_a_panel_with_its_bins_and_its_missing_values(drawn: list[Any]):
-    dependence_of_features(dependence(), "lightgbm")
+    dependence(dependence_rows(), "lightgbm")
     panels = [axes for axes in drawn[0].axes if axes.get_visible()]
-    rows = dependence().filter(model="lightgbm")
+    rows = dependence_rows().filter(model="lightgbm")
     assert [axes.get_title() for axes in panels] == rows["feature"].unique(maintain_order=True).to_list()
     for axes in panels:
         own = rows.filter(feature=axes.get_title())
@@ -143,14 +143,14 @@ def test_a_feature_that_is_never_known_and_a_constant_one_are_drawn(drawn: list[
         ("m", "constant", 1, 2.0, 2.0, None, 0.1, 0.0, 4),
         ("m", "constant", 0, None, None, None, 0.2, 0.0, 1),
     ]
-    dependence_of_features(pl.DataFrame(rows, schema=DEPENDENCE.dtypes(), orient="row"), "m")
+    dependence(pl.DataFrame(rows, schema=DEPENDENCE.dtypes(), orient="row"), "m")
     assert [axes.get_title() for axes in drawn[0].axes if axes.get_visible()] == ["never", "constant"]
 
 
 def test_interactions_are_bars_of_the_strongest_pairs(drawn: list[Any]):
-    strongest_interactions(interactions(), "lightgbm", top=4)
+    interactions(interaction_rows(), "lightgbm", top=4)
     (axes,) = drawn[0].axes
-    rows = interactions().filter(model="lightgbm").sort("strength", descending=True).head(4)
+    rows = interaction_rows().filter(model="lightgbm").sort("strength", descending=True).head(4)
     assert [bar.get_width() for bar in axes.patches] == pytest.approx(rows["strength"].to_list())
     assert axes.get_yticklabels()[0].get_text() == "rank_momentum_12_1\n× f07"
 
@@ -176,5 +176,5 @@ def test_values_are_shown_as_people_read_them():
 
 def test_nothing_to_draw_is_said_in_words():
     assert importances_by_fold(EXPLANATIONS.empty(), "m") == NOTHING
-    assert dependence_of_features(DEPENDENCE.empty(), "m") == NOTHING
-    assert strongest_interactions(INTERACTIONS.empty(), "ridge") == "ridge has no interactions."
+    assert dependence(DEPENDENCE.empty(), "m") == NOTHING
+    assert interactions(INTERACTIONS.empty(), "ridge") == "ridge has no interactions."
