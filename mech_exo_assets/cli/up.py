@@ -1,6 +1,6 @@
-"""`mech-exo up`: the Dagster UI and the daemon of a home, on this machine only.
+"""`mech-exo up`: the Dagster UI, the daemon and the MLflow UI of a home, on this machine only.
 
-What belongs here: starting, watching and ending the two processes. What does not: anything that they do.
+What belongs here: starting, watching and ending the processes. What does not: anything that they do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ EXAMPLES = """
 \b
 Examples:
   mech-exo up
-  mech-exo up --home mydata --port 3333
+  mech-exo up --home mydata --port 3333 --mlflow-port 5555
+  mech-exo up --mlflow-port 0            without MLflow
   mech-exo up --read-only                for reviewers: nothing can be launched or deleted
 """
 
@@ -42,13 +43,20 @@ def up(
     home: Home = None,
     config: Config = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI.")] = 3000,
-    read_only: Annotated[bool, typer.Option("--read-only", help="A UI that cannot launch or delete, and no daemon.")] = False,
+    mlflow_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MLflow UI; 0: not served.")] = 5000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="A UI that cannot launch or delete, no daemon, and no MLflow, which has no such mode.")
+    ] = False,
 ) -> None:
-    """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, until Ctrl-C."""
+    """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, and the MLflow UI, until Ctrl-C."""
     settings = settings_from(home, source, config)
     settings = settings_from(settings.home, require_source(settings), settings.config)
     require_choices(settings)
-    _port_is_free(port)
+    _require_free(port, "--port")
+    if mlflow_port and not read_only:
+        if mlflow_port == port:
+            raise InputError(f"port {port} cannot serve both UIs. Give another with --mlflow-port, or 0 for no MLflow.")
+        _require_free(mlflow_port, "--mlflow-port (0: without MLflow)")
     dagster_instance(settings).dispose()
     web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]
     daemon = [sys.executable, "-m", "dagster._daemon", "run", "-m", MODULE, "--log-level", "warning"]
@@ -57,15 +65,18 @@ def up(
     console.print(f"Starting {' and '.join(commands)} for {settings.home} …", highlight=False)
     # A shell starts a command behind `&` with Ctrl-C ignored, which the processes below would take over and then not end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Sessions of their own: Ctrl-C reaches this process only, which then ends them in order.
-    processes = {
-        name: subprocess.Popen(command, start_new_session=True)  # noqa: S603 (our own interpreter and modules)
-        for name, command in commands.items()
-    }
+    processes = {name: _start(command) for name, command in commands.items()}
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _wait_until_served(port, processes)
         console.print(f"[bold]http://{HOST}:{port}[/]{'  (read-only)' if read_only else ''}   Ctrl-C ends it.", highlight=False)
+        if read_only:
+            console.print("MLflow is not served: it has no read-only mode.", highlight=False)
+        elif mlflow_port:
+            # Not before: it would take the processor from the UI, which more people wait for.
+            processes["MLflow"] = _start([sys.executable, "-m", "mech_exo_assets.cli.mlflow_server", str(mlflow_port)])
+            _wait_until_served(mlflow_port, processes, name="MLflow", path="health")
+            console.print(f"[bold]http://{HOST}:{mlflow_port}[/]  MLflow", highlight=False)
         _watch(processes)
     except KeyboardInterrupt:
         console.print("Ending …")
@@ -74,29 +85,36 @@ def up(
         _end(processes)
 
 
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches this process only, which then ends the others in order.
+    return subprocess.Popen(command, start_new_session=True)  # noqa: S603 (our own interpreter and modules)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _port_is_free(port: int) -> None:
+def _require_free(port: int, option: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise InputError(f"port {port} is in use. Give another with --port, or end what listens there.") from error
+            raise InputError(f"port {port} is in use. Give another with {option}, or end what listens there.") from error
 
 
-def _wait_until_served(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _wait_until_served(
+    port: int, processes: dict[str, subprocess.Popen[bytes]], *, name: str = "the UI", path: str = "server_info"
+) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         _raise_if_ended(processes)
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{port}/server_info", timeout=2):
+            with urllib.request.urlopen(f"http://{HOST}:{port}/{path}", timeout=2):
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             time.sleep(0.25)
-    raise MechExoError(f"the UI did not answer on port {port} within {START_SECONDS} seconds; its messages stand above.")
+    raise MechExoError(f"{name} did not answer on port {port} within {START_SECONDS} seconds; its messages stand above.")
 
 
 def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:

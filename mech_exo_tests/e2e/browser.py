@@ -25,10 +25,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(home: Path, *options: str) -> Generator[str]:
-    """`mech-exo up` on a home until the block ends; gives the address."""
+def served(home: Path, *options: str, mlflow_port: int = 0) -> Generator[str]:
+    """`mech-exo up` on a home until the block ends, without MLflow where no port is given; gives the address."""
     port = free_port()
-    command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(home), "--port", str(port), *options]
+    ports = ["--port", str(port), "--mlflow-port", str(mlflow_port)]
+    command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(home), *ports, *options]
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)

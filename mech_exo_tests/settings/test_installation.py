@@ -105,6 +105,28 @@ def test_the_studies_are_kept_in_the_home_unless_a_database_is_named(monkeypatch
     assert "hush" not in repr(settings)
 
 
+def test_mlflow_is_kept_in_the_home_or_beside_the_studies_but_apart_from_them(monkeypatch, tmp_path):
+    assert load_settings(home=tmp_path).mlflow_url == f"sqlite:///{tmp_path}/mlflow.db"
+    assert load_settings(home=tmp_path).mlflow_artifacts == tmp_path / "mlflow"
+    for given, expected in (
+        ("sqlite:////srv/studies.db", "sqlite:////srv/studies.mlflow.db"),
+        ("sqlite:////srv/a.b/studies", "sqlite:////srv/a.b/studies.mlflow.db"),
+        ("sqlite:///file:/srv/studies.db?uri=true", "sqlite:////srv/studies.mlflow.db"),
+        ("postgresql://me:hu%2Fsh@host/base", "postgresql://me:hu%2Fsh@host/base?options=-csearch_path%3Dmlflow"),
+        (
+            "postgresql://me:hush@host/base?options=-cstatement_timeout%3D9&sslmode=require",
+            "postgresql://me:hush@host/base?options=-cstatement_timeout%3D9+-csearch_path%3Dmlflow&sslmode=require",
+        ),
+    ):
+        monkeypatch.setenv("MECH_EXO_DB_URL", given)
+        settings = load_settings(home=tmp_path)
+        assert settings.mlflow_url == expected
+        assert settings.studies_url == given
+    monkeypatch.setenv("MECH_EXO_DB_URL", "sqlite:///studies.db")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().mlflow_url == f"sqlite:///{tmp_path}/studies.mlflow.db"
+
+
 @pytest.mark.parametrize("url", ["mysql://me:hush@host/base", "postgres://me:hush@host/base", "hush"])
 def test_a_database_of_another_kind_is_refused_without_its_password(monkeypatch, url):
     monkeypatch.setenv("MECH_EXO_DB_URL", url)

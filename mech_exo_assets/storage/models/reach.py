@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 REACH_SECONDS = 3
 """How long a server may take to answer, and another writer to let go of a file, before a training is refused."""
 
+NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+"""Environment in which MLflow tells nobody about its use."""
+
 _PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 """Of MLflow's own connections: a server whose machine is gone sends nothing, and MLflow would wait for ever."""
 
 
 def load_mlflow() -> None:
     """MLflow's first import: nothing about its use is sent to its makers, and no warning of its own is told to ours."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ.update(NO_TELEMETRY)
     with warnings.catch_warnings():
         # MLflow 3.17 declares its tables with a word that SQLAlchemy 2.1 is about to give up.
         warnings.filterwarnings("ignore", r"The ``noload`` loader strategy is deprecated")
@@ -99,19 +101,31 @@ def prepare_database(url: str) -> None:
     InputError
         If the database refuses, or has the tables of another version of MLflow.
     """
+    with _locked(url):
+        _make_tables(url)
+
+
+def prepare_schema(url: str) -> None:
+    """Make the schema of MLflow's tables where it is missing, without MLflow, whose import takes seconds."""
+    with _locked(url):
+        pass
+
+
+@contextmanager
+def _locked(url: str) -> Generator[None]:
+    """Make the schema, and let no other machine make tables in it meanwhile: MLflow's own lock is a file, which others do not see."""
     from mech_exo_assets.storage.studies import connection as way
 
     parsed = way.parse(url)
     if parsed.get_backend_name() == "sqlite":
-        _make_tables(parsed, patient(url))
+        yield
         return
     engine = _engine(parsed)
     try:
-        # Held while the tables are made: MLflow's own lock is a file, which other machines do not see.
         with way.in_words(parsed), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('mech_exo_mlflow'))")
             _make_schema(connection, parsed)
-            _make_tables(parsed, patient(url))
+            yield
     finally:
         engine.dispose()
 
@@ -132,12 +146,13 @@ def _make_schema(connection: sa.Connection, url: sa.URL) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA {connection.dialect.identifier_preparer.quote(schema)}")
 
 
-def _make_tables(url: sa.URL, address: str) -> None:
+def _make_tables(url: str) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
     from mech_exo_assets.storage.studies import connection as way
 
+    address = patient(url)
     try:
         with quietly():
             MlflowClient(tracking_uri=address, registry_uri=address).search_experiments(max_results=1)
@@ -145,7 +160,9 @@ def _make_tables(url: sa.URL, address: str) -> None:
         if "out-of-date database schema" not in str(error):
             raise
         mend = "take a backup, then run mlflow db upgrade with this URL; or name another database"
-        raise InputError(f"{way.shown(url)}: its tables are of another version of MLflow; {mend}. Nothing was recorded.") from error
+        raise InputError(
+            f"{way.shown(way.parse(url))}: its tables are of another version of MLflow; {mend}. Nothing was recorded."
+        ) from error
 
 
 @contextmanager

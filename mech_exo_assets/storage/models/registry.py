@@ -5,6 +5,7 @@ What belongs here: `ModelRegistry`. What does not: how its database is reached (
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -133,7 +134,8 @@ class ModelRegistry:
             new = {}
             for name, value in metrics.items():
                 there = [each for each in client.get_metric_history(run_id, name) if each.step == step]
-                if not there or max(there, key=lambda each: each.timestamp).value != value:
+                newest = max(there, key=lambda each: each.timestamp).value if there else None
+                if newest is None or not (newest == value or (math.isnan(newest) and math.isnan(value))):
                     new[name] = value
             _log(client, run_id, _metrics({step: new}))
 

@@ -6,6 +6,7 @@ What belongs here: what differs between the kinds. What does not: where it is pu
 from __future__ import annotations
 
 import json
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,13 @@ def save(model: Model, path: Path, description: Description) -> None:
 
     Raises
     ------
-    ValueError
+    TypeError
         If the model is of another class.
     """
+    with warnings.catch_warnings():
+        # MLflow warns of the type hints of its own classes when it is imported.
+        warnings.filterwarnings("ignore", ".*type hint is inferred as AnyType")
+        import mlflow.pyfunc
     # Named requirements: to infer them, MLflow loads the model in a process of its own, which takes seconds.
     common: dict[str, Any] = {"mlflow_model": description, "signature": signature(model)}
     if isinstance(model, LightGbm):
@@ -58,21 +63,22 @@ def save(model: Model, path: Path, description: Description) -> None:
 
         mlflow.xgboost.save_model(model.booster, str(path), pip_requirements=_xgboost_pinned(), **common)
     elif isinstance(model, Ridge):
-        import mlflow.pyfunc
-
         numbers = path.with_name("ridge.json")
         features = {"features": list(model.features.numeric)}
         numbers.write_text(json.dumps(features | json.loads(model.to_text())), encoding="utf-8")
-        mlflow.pyfunc.save_model(
-            str(path),
-            loader_module="mech_exo_ridge",
-            data_path=str(numbers),
-            code_paths=[str(Path(__file__).with_name("mech_exo_ridge.py"))],
-            pip_requirements=_pinned("numpy", "pandas"),
-            **common,
-        )
+        with warnings.catch_warnings():
+            # MLflow would have an example of the input too; the signature says all that there is to say.
+            warnings.filterwarnings("ignore", ".*An input example was not provided")
+            mlflow.pyfunc.save_model(
+                str(path),
+                loader_module="mech_exo_ridge",
+                data_path=str(numbers),
+                code_paths=[str(Path(__file__).with_name("mech_exo_ridge.py"))],
+                pip_requirements=_pinned("numpy", "pandas"),
+                **common,
+            )
     else:
-        raise ValueError(f"a model of the class {type(model).__name__} has no form in MLflow")
+        raise TypeError(f"a model of the class {type(model).__name__} has no form in MLflow")
 
 
 def _pinned(*names: str) -> list[str]:

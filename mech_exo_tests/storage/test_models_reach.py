@@ -1,0 +1,112 @@
+"""What cannot be recorded is told before a training, at once and without the password; PostgreSQL is shared with the weight searches."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.models import ModelRegistry
+from mech_exo_assets.storage.studies import StudyDatabase
+from mech_exo_tests.e2e.browser import free_port
+from mech_exo_tests.postgres import PostgresServer
+from mech_exo_tests.storage.searches import DIRECTIONS
+from mech_exo_tests.storage.trainings import FEATURES, model, rows, training
+
+PASSWORD = "hush%20p%40ss"  # noqa: S105 - of no server
+
+
+def registry(home: Path, url: str) -> ModelRegistry:
+    settings = Settings(home=home, db_url=SecretStr(url))
+    return ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts)
+
+
+def test_nothing_is_touched_before_the_first_use(tmp_path: Path):
+    registry(tmp_path / "home", f"sqlite:///{tmp_path}/new/studies.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_away_is_told_at_once_without_the_password(tmp_path: Path):
+    port = free_port()
+    models = registry(tmp_path / "home", f"postgresql://mech:{PASSWORD}@127.0.0.1:{port}/research")
+    began = time.monotonic()
+    for act in (models.require, lambda: models.record(training()), lambda: models.aliases("ridge")):
+        with pytest.raises(InputError, match=r"the database cannot be used \(.*Connection refused.*MECH_EXO_DB_URL names it") as told:
+            act()
+        assert f"127.0.0.1:{port}/research" in str(told.value)
+        assert "hush" not in str(told.value)
+        assert "\n" not in str(told.value)
+    assert time.monotonic() - began < 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_artifacts_that_cannot_be_written_is_told_before_tables_are_made(tmp_path: Path):
+    (tmp_path / "mlflow").write_text("a file where the folder should be")
+    models = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/mlflow: MLflow's artifacts cannot be written there \(File exists\); make it"):
+        models.require()
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow"]
+
+
+def test_a_file_that_cannot_be_a_database_is_told(tmp_path: Path):
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match=r"the folder .*/taken cannot be made \(File exists\)"):
+        registry(tmp_path / "home", f"sqlite:///{tmp_path}/taken/studies.db").require()
+    (tmp_path / "mlflow.db").write_text("no database " * 100)
+    with pytest.raises(InputError, match=r"file is not a database\); move that file away"):
+        ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow").require()
+    assert not (tmp_path / "mlflow").exists()
+
+
+def test_a_url_that_cannot_be_read_is_told_without_it(tmp_path: Path):
+    with pytest.raises(InputError, match=r"the URL of the database cannot be read; give") as told:
+        registry(tmp_path, f"postgresql://mech:{PASSWORD}@host:port/research").require()
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.slow
+def test_mlflow_and_the_searches_share_one_database_and_each_finds_its_own(url: str, tmp_path: Path):
+    import mlflow.pyfunc
+    import pandas as pd
+
+    StudyDatabase(url).open("one", directions=DIRECTIONS, attributes={"family": "equity"})
+    models = registry(tmp_path / "home", url)
+    runs = {kind: models.record(training(kind)) for kind in ("lightgbm", "xgboost", "ridge")}
+    for kind, run in runs.items():
+        models.promote(kind, run)
+        assert registry(tmp_path / "home", url).aliases(kind) == {"challenger": run, "champion": run}
+        version = models._client().get_model_version_by_alias(f"mech-exo-{kind}", "champion")
+        loaded = mlflow.pyfunc.load_model(version.source)
+        frame = pd.DataFrame(rows(), columns=list(FEATURES.names))
+        np.testing.assert_array_equal(np.asarray(loaded.predict(frame), float), model(kind).predict(rows()))
+    models.log_metrics(runs["ridge"], {"out_of_sample_ic": 0.03}, step=7)
+    assert models._client().get_run(runs["ridge"]).data.metrics["out_of_sample_ic"] == 0.03
+    assert StudyDatabase(url).names("equity") == ["one"]
+
+
+@pytest.mark.slow
+def test_mlflow_may_come_first_into_a_database_of_postgresql(postgres: PostgresServer, tmp_path: Path):
+    url = postgres.new_database()
+    registry(tmp_path, url).require()
+    StudyDatabase(url).open("one", directions=DIRECTIONS, attributes={"family": "equity"})
+    registry(tmp_path, url).require()
+    found = postgres.execute(
+        "SELECT schemaname FROM pg_tables WHERE tablename = 'alembic_version' ORDER BY 1", database=url.rpartition("/")[2]
+    )
+    assert found == [("mlflow",), ("public",)]
+
+
+@pytest.mark.slow
+def test_a_user_who_may_not_make_the_schema_is_told_the_mend(postgres: PostgresServer, tmp_path: Path):
+    database = postgres.new_database().rpartition("/")[2]
+    postgres.execute("CREATE ROLE narrow LOGIN PASSWORD 'narrow'")
+    with pytest.raises(InputError, match=r"permission denied for database .* let an administrator grant") as told:
+        registry(tmp_path, postgres.url(database, user="narrow", password="narrow")).require()  # noqa: S106 - of this test's server
+    assert ":narrow@" not in str(told.value)
+    postgres.execute("CREATE SCHEMA mlflow AUTHORIZATION narrow", database=database)
+    registry(tmp_path, postgres.url(database, user="narrow", password="narrow")).require()  # noqa: S106 - of this test's server
