@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mech_exo_assets.defs import backtest, decay, factors, market, reporting, strategy, walk_forward, weights
+from mech_exo_assets.defs import backtest, decay, factors, learning, market, reporting, strategy, training, walk_forward, weights
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
-from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, WEIGHT_SEARCH
+from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, WEIGHT_SEARCH
 from mech_exo_assets.defs.resources import build_resources
-from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_weight_search
+from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search
 from mech_exo_assets.defs.sensors import decay_sensor
-from mech_exo_assets.quant.factor_names import declared
+from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
 
+ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, reporting]
+"""Modules of assets, in the order in which data flows."""
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
@@ -22,12 +24,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([market, factors, decay, strategy, backtest, walk_forward, weights, reporting]),
+            *dg.load_assets_from_modules(
+                [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, reporting]
+            ),
             factor_pages(_factors(settings)),
         ],
         resources=build_resources(settings),
-        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH],
-        schedules=[daily_refresh, nightly_backtest, weekly_weight_search],
+        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH],
+        schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search],
         sensors=[AUTOMATION_SENSOR, decay_sensor],
         executor=EXECUTORS[settings.executor],
     )
@@ -37,7 +41,8 @@ def _factors(settings: Settings) -> dict[str, str]:
     """What each factor is, by name: those of the platform that are not excluded, and the features of the source."""
     excluded = load_strategy(settings.config).factors.exclude
     features = {name: f"The user's feature '{name}'." for name in open_source(settings.source).feature_names()}
-    return {name: meaning for name, meaning in (declared() | features).items() if name not in excluded}
+    learned = {ML_ALPHA: "What models have learned of all factors together: the ensemble's prediction, out of sample."}
+    return {name: meaning for name, meaning in (declared() | features | learned).items() if name not in excluded}
 
 
 defs = build_definitions(Settings())

@@ -14,9 +14,9 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from mech_exo_assets.defs.weights import PROGRESS
+from mech_exo_assets.defs.progress import FORM
 
-_TRIALS = re.compile(PROGRESS.format(done=r"(\d+)", wanted=r"(\d+)"))
+_COUNTED = re.compile(FORM.format(done=r"(\d+)", wanted=r"(\d+)", what=r"(trials|models)"))
 
 
 class RunProgress(logging.Handler):
@@ -38,7 +38,7 @@ class RunProgress(logging.Handler):
         self._bar = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
         )
-        self._trials: TaskID | None = None
+        self._counted: TaskID | None = None
         self._task = self._bar.add_task("starting", total=None)
 
     def of(self, *, stages: int) -> Self:
@@ -57,7 +57,7 @@ class RunProgress(logging.Handler):
         """Take note of a step's beginning and end, and of checks that did not pass."""
         event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
         if event is None:
-            self._count_trials(record)
+            self._count(record)
             return
         if event.step_key is None:
             return
@@ -76,15 +76,15 @@ class RunProgress(logging.Handler):
             figures = ", ".join(f"{name} {entry.value}" for name, entry in evaluation.metadata.items())
             self.not_passed.append({"asset": evaluation.asset_key.to_user_string(), "check": evaluation.check_name, "figures": figures})
 
-    def _count_trials(self, record: logging.LogRecord) -> None:
-        """Move the bar of a search, which says in the log how far it is."""
-        found = _TRIALS.search(record.getMessage())
+    def _count(self, record: logging.LogRecord) -> None:
+        """Move the bar of a long step, which says in the log how far it is."""
+        found = _COUNTED.search(record.getMessage())
         if found is None:
             return
-        done, wanted = (int(each) for each in found.groups())
-        if self._trials is None:
-            self._trials = self._bar.add_task("  trials", total=wanted)
-        self._bar.update(self._trials, completed=done)
+        done, wanted, what = found.groups()
+        if self._counted is None:
+            self._counted = self._bar.add_task(f"  {what}", total=int(wanted))
+        self._bar.update(self._counted, completed=int(done))
 
     def as_logger(self) -> dg.LoggerDefinition:
         """A Dagster logger that hands the run's events to this handler."""

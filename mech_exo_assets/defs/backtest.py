@@ -14,7 +14,9 @@ from mech_exo_assets.defs.tables import check, key_of, markdown_table, materiali
 from mech_exo_assets.reports.alerts import Alerts, describe, transition
 from mech_exo_assets.schemas import (
     BACKTEST,
+    BLEND,
     CONTRIBUTIONS,
+    LEARNED_SCORES,
     PERFORMANCE,
     POSITIONS,
     PRICES,
@@ -22,7 +24,6 @@ from mech_exo_assets.schemas import (
     TARGETS,
     TRADES,
     UNIVERSE,
-    factor_columns,
 )
 from mech_exo_assets.settings import Strategy
 
@@ -170,36 +171,30 @@ def _limits_left_before(context: dg.AssetExecutionContext) -> list[str]:
         "positions": table_input(POSITIONS, columns=["date", "symbol", "value", "profit"]),
         "backtest": table_input(BACKTEST, columns=["date", "nav", "net_return", "gross_return", "interest"]),
         "scores": table_input(SCORES, partition_mapping=years_before(1)),
+        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1)),
+        "blend": table_input(BLEND),
         "targets": table_input(TARGETS, columns=["date"], partition_mapping=years_before(1)),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
     checks={"adds_up": "By factor, sector, side and name, the contributions of each month add up to its gross returns."},
 )
 def contributions(
-    context: dg.AssetExecutionContext,
-    positions: pl.DataFrame,
-    backtest: pl.DataFrame,
-    scores: pl.DataFrame,
-    targets: pl.DataFrame,
-    universe: pl.DataFrame,
-    strategy: dg.ResourceParam[Strategy],
+    context: dg.AssetExecutionContext, strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What each factor, sector, side and name has added to the gross return of each month."""
-    from mech_exo_assets.quant.composite import factor_weights
-    from mech_exo_assets.quant.contributions import Profits, contribution_table, largest_gap
-    from mech_exo_assets.quant.panel import Panel, unique_dates
+    from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table, largest_gap
+    from mech_exo_assets.quant.learning.composite import composite_with_learned
+    from mech_exo_assets.quant.panel import unique_dates
 
-    factors = factor_columns(scores.columns)
+    joined = composite_with_learned(tables["scores"], tables["learned"], tables["blend"], strategy.composite)
     table = contribution_table(
-        Profits.of(positions, backtest, years=years_of(context)),
-        Panel.from_frame(scores, factors),
-        factor_weights(strategy.composite.weights, factors),
-        sectors=dict(universe.iter_rows()),
-        min_coverage=strategy.composite.min_coverage,
-        target_dates=unique_dates(targets["date"]),
+        Profits.of(tables["positions"], tables["backtest"], years=years_of(context)),
+        Composition(joined.panel, joined.weights, strategy.composite.min_coverage, (joined.ml_alpha, joined.blend)),
+        sectors=dict(tables["universe"].iter_rows()),
+        target_dates=unique_dates(tables["targets"]["date"]),
         execution_lag=strategy.execution_lag,
     )
-    gap = largest_gap(table, backtest)
+    gap = largest_gap(table, tables["backtest"])
     whole = table.group_by("dimension", "member").agg(pl.col("contribution").sum()).sort(pl.col("contribution").abs(), descending=True)
     return materialised(
         CONTRIBUTIONS,

@@ -18,6 +18,7 @@ from mech_exo_assets.schemas import (
     FORWARD_RETURNS,
     IC,
     LAGGED_IC,
+    LEARNED_SCORES,
     MONITOR,
     PRICES,
     QUINTILE_RETURNS,
@@ -47,22 +48,30 @@ INDEX_COLUMNS = ["date", "symbol", "total_return_index"]
     IC,
     code_version="1",
     automation=ON_YEAR_UPDATE,
-    ins={"scores": table_input(SCORES), "forward_returns": table_input(FORWARD_RETURNS)},
+    ins={
+        "scores": table_input(SCORES),
+        "learned": table_input(LEARNED_SCORES),
+        "forward_returns": table_input(FORWARD_RETURNS),
+    },
     checks={
         "within_bounds": "Every information coefficient lies between -1 and 1.",
         "measured": "Some factor has an information coefficient.",
     },
 )
-def ic(scores: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
+def ic(
+    scores: pl.DataFrame, learned: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
+) -> dg.MaterializeResult[pl.DataFrame]:
     """How well each factor's score ranked the returns that followed, per session and horizon."""
     from mech_exo_assets.quant.forward_returns import forward_return_matrices
     from mech_exo_assets.quant.ic import ic_table
+    from mech_exo_assets.quant.learning.scores import with_learned
     from mech_exo_assets.quant.panel import Panel
 
+    scores = with_learned(scores, learned)
     panel = Panel.from_frame(scores, factor_columns(scores.columns))
     returns = forward_return_matrices(forward_returns, sessions=panel.sessions, symbols=panel.symbols)
     table = ic_table(panel.fields, returns, panel.sessions, min_names=strategy.ic.min_names)
-    sources = [f"factors/scores.{name}" for name in factor_columns(scores.columns)]
+    sources = score_sources(scores)
     return materialised(
         IC,
         table,
@@ -91,6 +100,7 @@ def ic(scores: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.Resourc
     automation=ON_YEAR_UPDATE,
     ins={
         "scores": table_input(SCORES, partition_mapping=years_before(1)),
+        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1)),
         "prices": table_input(PRICES, columns=INDEX_COLUMNS, partition_mapping=years_around(before=BETA_YEARS, after=FORWARD_YEARS)),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
@@ -98,16 +108,19 @@ def ic(scores: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.Resourc
 def diagnostics(
     context: dg.AssetExecutionContext,
     scores: pl.DataFrame,
+    learned: pl.DataFrame,
     prices: pl.DataFrame,
     universe: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """What each session says of each factor beyond its plain IC: on residual returns, by lag, by sector, by quintile of its score."""
     from mech_exo_assets.quant.ic_tables import lagged_ic_table, sector_ic_table
+    from mech_exo_assets.quant.learning.scores import with_learned
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.quintiles import quintile_table
     from mech_exo_assets.quant.residual import residual_ic_table
 
+    scores = with_learned(scores, learned)
     factors = factor_columns(scores.columns)
     panel, market = Panel.from_frame(scores, factors), Panel.from_frame(prices, INDEX_COLUMNS[2:])
     choices, sectors = strategy.decay, dict(universe.iter_rows())
@@ -124,7 +137,7 @@ def diagnostics(
         LAGGED_IC: lagged_ic_table(panel, market, lags=choices.lags, **of_all),
         SECTOR_IC: sector_ic_table(panel, market, horizon=strategy.monitored_horizon, sectors=sectors, **of_all),
     }
-    sources = [*(f"factors/scores.{name}" for name in factors), "market/prices.total_return_index"]
+    sources = [*score_sources(scores), "market/prices.total_return_index"]
     with_sectors = [*sources, "market/universe.sector"]
     for schema, table in tables.items():
         lineage = with_sectors if schema is not LAGGED_IC else sources
@@ -341,3 +354,11 @@ def rotation(
         metadata={"weights": markdown_table(table.sort("multiplier", descending=True).select(ROTATION.names[:5]))},
         checks=[check("keeps_gross", passed=after == 0.0 or abs(after - before) < 1e-9, before=before, after=after)],
     )
+
+
+def score_sources(scores: pl.DataFrame) -> list[str]:
+    """The column, as `group/table.column`, of each factor's scores; that of the machine-learned one is in a table of its own."""
+    from mech_exo_assets.quant.learning.scores import ML_ALPHA
+
+    tables = {ML_ALPHA: LEARNED_SCORES.key}
+    return [f"{tables.get(name, SCORES.key)}.{name}" for name in factor_columns(scores.columns)]

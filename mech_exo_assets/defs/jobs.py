@@ -9,14 +9,44 @@ import dagster as dg
 
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
 from mech_exo_assets.defs.tables import key_of
-from mech_exo_assets.schemas import COMPOSITE, FEATURES, FUNDAMENTALS, PRICES, TARGETS, UNIVERSE
+from mech_exo_assets.schemas import (
+    COMPOSITE,
+    DEPENDENCE,
+    EXPLANATIONS,
+    FEATURES,
+    FUNDAMENTALS,
+    INTERACTIONS,
+    LIGHTGBM,
+    MODELS,
+    PRICES,
+    REGISTERED,
+    RIDGE,
+    STACKING,
+    TARGETS,
+    UNIVERSE,
+    XGBOOST,
+)
 from mech_exo_assets.storage.io_manager import REBUILD_TAG
+
+_TRAINED = dg.AssetSelection.assets(
+    *map(key_of, (LIGHTGBM, XGBOOST, RIDGE, MODELS, STACKING, EXPLANATIONS, DEPENDENCE, INTERACTIONS, REGISTERED))
+)
+"""What is made when models are trained. Their predictions, and what those are worth, are brought up to date by every refresh."""
+_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights")
 
 REFRESH = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(QUANTSTATS_REPORT) - dg.AssetSelection.groups("weights"),
+    selection=dg.AssetSelection.all() - _AT_TIMES_OF_THEIR_OWN - _TRAINED,
     description="The whole chain, from the source to the mart and the tear sheet. `mech-exo run` launches it. The PDF, which takes several "
-    "seconds, is made every night, and by `mech-exo report quantstats`; weights are searched every week, and by `mech-exo search`.",
+    "seconds, is made every night, and by `mech-exo report quantstats`; models are trained every week, and by `mech-exo learn`; weights "
+    "are searched every week, and by `mech-exo search`.",
+)
+
+LEARNING = dg.define_asset_job(
+    "learning",
+    selection=_TRAINED.downstream() - _AT_TIMES_OF_THEIR_OWN,
+    description="Train the models whose time has come, and bring up to date what follows from their predictions: the factor ml_alpha, its "
+    "place in the decay monitor and in the composite, portfolio, backtest and reports. `mech-exo learn` launches it.",
 )
 
 MARKET_REFRESH = dg.define_asset_job(

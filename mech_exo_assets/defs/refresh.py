@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +25,15 @@ from mech_exo_assets.settings import Strategy
 from mech_exo_assets.sources.protocol import MarketData
 
 RECORD = "refresh.json"
+_NOT_OF_A_REFRESH: dict[str, Any] = {
+    "search": True,
+    "gates": True,
+    "learning": {
+        *("train_months", "refit_months", "window", "embargo", "sample", "validation"),
+        *("objective", "rounds", "patience", "threads", "ensemble", "tuning"),
+    },
+}
+"""Choices that only a search of weights, or a training of models, depends on."""
 NOT_DONE = "not done"
 """In place of a year's hash: a run has begun to write this year, and no complete refresh has ended since."""
 
@@ -96,8 +106,8 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
 
 
 def choices_hash(strategy: Strategy) -> str:
-    """What a strategy is known by in a record: the choices that a refresh depends on, and not those of the weight search."""
-    return hashlib.sha256(strategy.model_dump_json(exclude={"search", "gates"}).encode()).hexdigest()
+    """What a strategy is known by in a record: the choices that a refresh depends on, and not those of search and training."""
+    return hashlib.sha256(strategy.model_dump_json(exclude=_NOT_OF_A_REFRESH).encode()).hexdigest()
 
 
 def plan(now: Fingerprint, last: Fingerprint | None, *, because: str | None = None) -> Plan | None:

@@ -1,13 +1,14 @@
 """What happens on the clock (Dagster *schedules*).
 
-What belongs here: when the market is read, and when the strategy is judged. What does not: what follows from new tables (`automation`).
+What belongs here: when the market is read, models are trained, and the strategy is judged. What does not: what follows from new tables
+(`automation`).
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from mech_exo_assets.defs.jobs import MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH, year_range_tags
+from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH, year_range_tags
 from mech_exo_assets.defs.partitions import YEARS
 
 LAST_YEARS = 2
@@ -39,6 +40,19 @@ def daily_refresh(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReque
 def nightly_backtest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """Judge the strategy as it stands, when the daily refresh has had two and a half hours to go through the graph."""
     yield _last_years(context)
+
+
+@dg.schedule(
+    job=LEARNING,
+    cron_schedule="0 6 * * 6",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekly_learning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Train on Saturdays, before weights are searched. A model whose time has not come is not fitted again: most weeks cost a minute."""
+    keys = YEARS.get_partition_keys(context.scheduled_execution_time)
+    tags = {**year_range_tags(int(keys[0]), int(keys[-1])), "mech_exo/reason": "weekly training"}
+    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags=tags)
 
 
 @dg.schedule(

@@ -8,9 +8,10 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_YEAR_UPDATE
+from mech_exo_assets.defs.decay import score_sources
 from mech_exo_assets.defs.partitions import years_before, years_of
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_input
-from mech_exo_assets.schemas import COMPOSITE, PRICES, SCORES, TARGETS, UNIVERSE, factor_columns
+from mech_exo_assets.schemas import BLEND, COMPOSITE, LEARNED_SCORES, PRICES, SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.io_manager import REBUILD_TAG
 from mech_exo_assets.storage.lake import Lake
@@ -21,27 +22,31 @@ RISK_YEARS = 3
 
 @table_asset(
     COMPOSITE,
-    code_version="1",
+    code_version="2",
     automation=ON_YEAR_UPDATE,
-    ins={"scores": table_input(SCORES)},
+    ins={"scores": table_input(SCORES), "learned": table_input(LEARNED_SCORES), "blend": table_input(BLEND)},
     checks={"standardised": "On every session the composite has mean 0 and standard deviation 1."},
 )
-def composite(scores: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
-    """One score and rank for each name and session: the weighted mean of its factor scores."""
-    from mech_exo_assets.quant.composite import composite_score, composite_table, factor_weights
-    from mech_exo_assets.quant.panel import Panel
+def composite(
+    scores: pl.DataFrame, learned: pl.DataFrame, blend: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """One score and rank for each name and session: the weighted mean of its factor scores, with `ml_alpha` at the weight it has earned."""
+    from mech_exo_assets.quant.composite import composite_table
+    from mech_exo_assets.quant.learning.composite import composite_with_learned
 
-    factors = factor_columns(scores.columns)
-    panel = Panel.from_frame(scores, factors)
-    weights = factor_weights(strategy.composite.weights, factors)
-    table = composite_table(composite_score(panel, weights, min_coverage=strategy.composite.min_coverage), panel)
+    result = composite_with_learned(scores, learned, blend, strategy.composite)
+    table = composite_table(result.score, result.panel)
     moments = table.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
     off = moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9))
-    sources = [f"factors/scores.{name}" for name in weights]
+    sources = score_sources(pl.DataFrame(schema=dict.fromkeys(result.used, pl.Float64)))
+    weights = result.weights
     return materialised(
         COMPOSITE,
         table,
-        metadata={"weights": markdown_table(pl.DataFrame({"factor": list(weights), "weight": list(weights.values())}))},
+        metadata={
+            "weights": markdown_table(pl.DataFrame({"factor": list(weights), "weight": list(weights.values())})),
+            "ml_alpha_weight": float(result.blend[-1]) if len(result.blend) else 0.0,
+        },
         lineage={"score": sources, "rank": sources},
         checks=[check("standardised", passed=off.is_empty(), sessions_off=off.height)],
     )

@@ -6,13 +6,14 @@ itself (`quant.weights`), and when it runs (`schedules`).
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.backtest import TRADED_PRICES
+from mech_exo_assets.defs.progress import in_log
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input
 from mech_exo_assets.schemas import (
     COMPARISON,
@@ -20,6 +21,7 @@ from mech_exo_assets.schemas import (
     HISTORY,
     HOLDOUT_RETURNS,
     IC,
+    LEARNED_SCORES,
     MONITOR,
     OPTIMISED,
     OVERFITTING,
@@ -40,13 +42,9 @@ from mech_exo_assets.storage.studies import StudyDatabase
 if TYPE_CHECKING:
     from mech_exo_assets.quant.weights.problem import Problem
 
-PROGRESS = "{done} of {wanted} trials"
-"""Line in the log of a run, by which the command line follows a search."""
-_LINES = 20
-"""Lines of progress that a search leaves in the log."""
-
 _HISTORY_OF_ALL = {
     "scores": table_input(SCORES),
+    "learned": table_input(LEARNED_SCORES, optional=True),
     "prices": table_input(PRICES, columns=[*TRADED_PRICES, "high", "low"]),
     "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     "ic": table_input(IC, columns=["date", "factor", "horizon", "ic"]),
@@ -91,7 +89,7 @@ def searched(
         store,
         seed=strategy.seed,
         starts=problem.starts,
-        progress=_in_log(context.log),
+        progress=in_log(context.log, "trials"),
     )
     tables = trial_tables(problem, trials)
     failed = tables.trials.filter(pl.col("state") == "failed").height
@@ -291,12 +289,20 @@ def judged_on_holdout(
 
 
 def _problem(
-    strategy: Strategy, *, scores: pl.DataFrame, prices: pl.DataFrame, universe: pl.DataFrame, **evidence: pl.DataFrame
+    strategy: Strategy,
+    *,
+    scores: pl.DataFrame,
+    learned: pl.DataFrame,
+    prices: pl.DataFrame,
+    universe: pl.DataFrame,
+    **evidence: pl.DataFrame,
 ) -> "Problem":
+    from mech_exo_assets.quant.learning.scores import with_learned
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.weights.problem import Problem
 
     market = Panel.from_frame(prices, [*TRADED_PRICES[2:], "high", "low"])
+    scores = with_learned(scores, learned)
     panel = Panel.from_frame(scores, factor_columns(scores.columns), sessions=market.sessions, symbols=market.symbols)
     sectors = {symbol: sector for symbol, sector in universe.iter_rows() if sector is not None}
     return Problem.of(panel, market, strategy, sectors=sectors, **evidence)
@@ -313,16 +319,3 @@ def _of_study(problem: "Problem", studies: StudyDatabase) -> dict[str, object]:
         "held_out": f"{span.holdout_from} to {span.holdout_to}",
         "factors": len(problem.space.factors),
     }
-
-
-def _in_log(log: dg.DagsterLogManager) -> Callable[[int, int], None]:
-    """Progress as lines of the run's log, not more than a few."""
-    told = -1
-
-    def tell(done: int, wanted: int) -> None:
-        nonlocal told
-        if done * _LINES // wanted > told:
-            told = done * _LINES // wanted
-            log.info(PROGRESS.format(done=done, wanted=wanted))
-
-    return tell

@@ -21,8 +21,8 @@ class LakeIOManager(dg.IOManager):
     """Writes an asset's frame as one commit to the lake, and records which version it wrote and which versions it read.
 
     A partitioned asset replaces the years of its run; in a run with the tag `mech_exo/rebuild` all other years go. An input reads
-    the years of its partition mapping, and only the columns in its metadata `columns`, where that is given. With `lazy` in its metadata it is
-    a LazyFrame, for an asset that reads a table piece by piece; with `optional` a table that was never written is one without rows.
+    the years of its partition mapping, and only the columns in its metadata `columns`, where that is given. With `lazy` in its metadata
+    it is a LazyFrame, for an asset that reads a table piece by piece; with `optional` a table that was never written is one without rows.
 
     Parameters
     ----------

@@ -77,6 +77,10 @@ class Learner(Protocol):
         """A model of some sessions, stopped where the mean information coefficient on the validation is largest."""
         ...
 
+    def forget(self) -> None:
+        """Let go of what was kept for the next fit on the same sessions."""
+        ...
+
     def library(self) -> str:
         """Name and version of what computes."""
         ...

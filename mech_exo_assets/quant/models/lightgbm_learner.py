@@ -99,6 +99,9 @@ class LightGbmLearner:
         model = self._model(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds)))
         return Stopped(model, rounds, parameters, self._rows.predicted(validation, model))
 
+    def forget(self) -> None:
+        """See `learners.Learner`. Nothing is kept."""
+
     def library(self) -> str:
         """See `learners.Learner`."""
         return f"lightgbm {lightgbm.__version__}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mech_exo_assets.quant.blas import one_blas_thread
 from mech_exo_assets.quant.models.fitted import RIDGE, Ridge
 from mech_exo_assets.quant.models.learners import Parameters, Stopped
 from mech_exo_assets.quant.models.rows import TrainingRows
@@ -43,17 +44,22 @@ class RidgeLearner:
 
     def fit(self, sessions: slice, parameters: Parameters, *, rounds: int | None) -> Ridge:  # noqa: ARG002 - it has none
         """See `learners.Learner`."""
-        return self._models(sessions, (parameters["penalty"],))[0]
+        with one_blas_thread():
+            return self._models(sessions, (parameters["penalty"],))[0]
 
     def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
         """See `learners.Learner`."""
-        models = self._models(sessions, PENALTIES)
+        with one_blas_thread():
+            models = self._models(sessions, PENALTIES)
         predicted = np.concatenate(
             [np.stack([model.predict(piece) for model in models]) for _, piece in self._rows.pieces(validation)], axis=1
         )
         # Of equal ones the strongest penalty.
         best = max(range(len(models)), key=lambda at: (self._rows.mean_ic(validation, predicted[at]), at))
         return Stopped(models[best], None, {**parameters, "penalty": PENALTIES[best]}, predicted[best])
+
+    def forget(self) -> None:
+        """See `learners.Learner`. Nothing is kept."""
 
     def library(self) -> str:
         """See `learners.Learner`."""

@@ -188,6 +188,7 @@ class _Trainer:
             tuned = owner[0] if owner else self._tuned(kind, window, done)
             before, judged = self._validation(window)
             stopped = self._learner(kind).fit_until(before, judged, tuned)
+            self._learner(kind).forget()
             validated[kind] = stopped.predicted
             model = self._learner(kind).fit(sessions, stopped.parameters, rounds=stopped.rounds)
             rows = self._rows.of_sessions(sessions)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import optuna
 
 BINS = 255
+_KEPT = 6
+"""Matrices of bins that are kept: those of three folds, two each."""
 
 
 class XGBoostLearner:
@@ -46,6 +48,7 @@ class XGBoostLearner:
         if self._ranking:
             self._fixed["ndcg_exp_gain"] = False
         self._target = grades(rows.label) if self._ranking else rows.label
+        self._held: dict[tuple[int, int, int], xgboost.QuantileDMatrix] = {}
         self._edges = self._matrix(reference, None)
 
     def defaults(self) -> Parameters:
@@ -74,7 +77,7 @@ class XGBoostLearner:
         """See `learners.Learner`."""
         if rounds is None:
             raise ValueError("gradient boosting needs a number of rounds")
-        return XGBoost(self._rows.features, xgboost.train(self._of(parameters, sessions), self._matrix(sessions, self._edges), rounds))
+        return self._model(xgboost.train(self._of(parameters, sessions), self._matrix(sessions, self._edges), rounds))
 
     def fit_until(self, sessions: slice, validation: slice, parameters: Parameters) -> Stopped:
         """See `learners.Learner`."""
@@ -82,20 +85,25 @@ class XGBoostLearner:
         def ic(predicted: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
             return "ic", self._rows.mean_ic(validation, predicted.astype(np.float64))
 
-        train = self._matrix(sessions, self._edges)
+        # A search of hyperparameters comes back to the same few stretches again and again.
+        train = self._kept(sessions, self._edges)
         booster = xgboost.train(
             self._of(parameters, sessions),
             train,
             self._choices.rounds,
-            evals=[(self._matrix(validation, train), "validation")],
+            evals=[(self._kept(validation, train), "validation")],
             custom_metric=ic,
             maximize=True,
             early_stopping_rounds=self._choices.patience,
             verbose_eval=False,
         )
         rounds = booster.best_iteration + 1
-        model = XGBoost(self._rows.features, booster[:rounds])
+        model = self._model(booster[:rounds])
         return Stopped(model, rounds, parameters, self._rows.predicted(validation, model))
+
+    def forget(self) -> None:
+        """See `learners.Learner`."""
+        self._held.clear()
 
     def library(self) -> str:
         """See `learners.Learner`."""
@@ -113,6 +121,20 @@ class XGBoostLearner:
             "subsample": parameters["row_share"],
             "lambda": parameters["l2"],
         }
+
+    def _model(self, booster: xgboost.Booster) -> XGBoost:
+        # Named at the end: during a training the library would compare all names with those of its matrices in every round.
+        booster.feature_names = list(self._rows.features.names)
+        return XGBoost(self._rows.features, booster)
+
+    def _kept(self, sessions: slice, edges: xgboost.QuantileDMatrix) -> xgboost.QuantileDMatrix:
+        """The bins of some sessions, kept for the next time; the oldest go."""
+        key = (sessions.start, sessions.stop, id(edges))
+        if key not in self._held:
+            while len(self._held) >= _KEPT:
+                self._held.pop(next(iter(self._held)))
+            self._held[key] = self._matrix(sessions, edges)
+        return self._held[key]
 
     def _matrix(self, sessions: slice, edges: xgboost.QuantileDMatrix | None) -> xgboost.QuantileDMatrix:
         return xgboost.QuantileDMatrix(
@@ -142,5 +164,5 @@ class _Pieces(xgboost.DataIter):
         rows, features = piece
         names = self._rows.features
         session = {"qid": np.searchsorted(self._rows.starts, np.arange(rows.start, rows.stop), side="right")} if self._with_session else {}
-        input_data(data=features, label=self._target[rows], feature_names=list(names.names), feature_types=xgboost_types(names), **session)
+        input_data(data=features, label=self._target[rows], feature_types=xgboost_types(names), **session)
         return True

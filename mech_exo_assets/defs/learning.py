@@ -1,0 +1,231 @@
+"""Machine-learned factors: dataset, predictions, scores, and what they are worth (Dagster *assets*).
+
+What belongs here: the tables of the group `learning` that every refresh brings up to date. What does not: training and explanation, which
+have a clock of their own (`training`), and the numerics (`quant.features`, `quant.models`, `quant.learning`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
+from mech_exo_assets.defs.partitions import years_around, years_before, years_of
+from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_assets, table_input
+from mech_exo_assets.schemas import (
+    BLEND,
+    DATASET,
+    FORWARD_RETURNS,
+    LEARNED_SCORES,
+    MODEL_COMPARISON,
+    MODELS,
+    PREDICTIONS,
+    PRICES,
+    SCORES,
+    STACKING,
+    UNIVERSE,
+)
+from mech_exo_assets.settings import Strategy
+
+SCORE_YEARS, PRICE_YEARS, LABEL_YEARS = 1, 3, 1
+"""Years of scores and prices before its own, and of prices after it, that a year of the dataset needs; see `quant.features.tables`."""
+
+NO_MODEL = "No model has been trained yet. `mech-exo learn` trains them."
+
+
+@table_asset(
+    DATASET,
+    code_version="1",
+    automation=ON_YEAR_UPDATE,
+    ins={
+        "scores": table_input(SCORES, partition_mapping=years_before(SCORE_YEARS)),
+        "prices": table_input(
+            PRICES,
+            columns=["date", "symbol", "total_return_index", "close", "volume"],
+            partition_mapping=years_around(before=PRICE_YEARS, after=LABEL_YEARS),
+        ),
+        "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
+    },
+    checks={
+        "finite": "No feature and no label is infinite.",
+        "label_centred": "The labels of every session have the mean 0, to a hundredth: names that tie are not symmetric.",
+    },
+)
+def dataset(
+    context: dg.AssetExecutionContext,
+    scores: pl.DataFrame,
+    prices: pl.DataFrame,
+    universe: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """What models learn from: scores, their changes and ranks, the state of the market, and the return that followed."""
+    from mech_exo_assets.quant.features import dataset_table
+
+    result = dataset_table(scores, prices, universe, strategy, years=years_of(context))
+    table = result.table
+    features = [name for name in table.columns if name not in DATASET.names]
+    infinite = int(table.select(pl.sum_horizontal(pl.col("label", *features).is_infinite().sum())).item() or 0)
+    means = table.group_by("date").agg(pl.col("label").cast(pl.Float64).mean().abs())["label"].max()
+    return materialised(
+        DATASET,
+        table,
+        metadata={
+            "features": len(features),
+            "rows_with_label": table.height - table["label"].null_count(),
+            "label": f"return over {strategy.learning_horizon} sessions from {strategy.execution_lag} after the score on, less "
+            f"{' and '.join(strategy.learning.residual) or 'nothing'}, as {strategy.learning.label}",
+            "absent": markdown_table(pl.DataFrame({"kind": list(result.absent), "reason": list(result.absent.values())}))
+            if result.absent
+            else "none",
+        },
+        lineage=result.lineage,
+        checks=[
+            check("finite", passed=infinite == 0, infinite=infinite),
+            check("label_centred", passed=means is None or float(means) < 0.01, largest_mean=0.0 if means is None else float(means)),  # ty: ignore[invalid-argument-type]
+        ],
+    )
+
+
+@table_asset(
+    PREDICTIONS,
+    code_version="1",
+    automation=ON_YEAR_UPDATE,
+    ins={
+        "dataset": table_input(DATASET, lazy=True),
+        "models": table_input(MODELS, optional=True),
+        "stacking": table_input(STACKING, optional=True),
+    },
+    checks={
+        "models_fit": "There are models, and their features are those of the dataset. A warning: see `why`.",
+        "out_of_sample": "No prediction is of a session before the first one after its model's training.",
+    },
+)
+def predictions(
+    context: dg.AssetExecutionContext,
+    dataset: pl.LazyFrame,
+    models: pl.DataFrame,
+    stacking: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """What each model predicted, and the ensemble of them, by the training that was the latest then."""
+    from mech_exo_assets.quant.models.prediction import OtherFeaturesError, prediction_table
+
+    why, parts = "" if models.height else NO_MODEL, [PREDICTIONS.empty()]
+    first, last = years_of(context)
+    try:
+        for year in range(first, last + 1) if models.height else ():
+            rows = dataset.filter(pl.col("date").dt.year() == year).collect()
+            parts.append(prediction_table(rows, models, stacking, threads=strategy.learning.threads))
+    except OtherFeaturesError as error:
+        # New features are a refresh's work, new models are not: what cannot be predicted is not there, and the page says why.
+        why, parts = str(error), [PREDICTIONS.empty()]
+    table = pl.concat(parts)
+    early = table.filter(pl.col("date") < models["test_from"].min()).height if models.height else 0
+    counts = table.group_by("model").len("predictions").sort("model")
+    return materialised(
+        PREDICTIONS,
+        table,
+        metadata={"models": markdown_table(counts), "why": why or "complete"},
+        checks=[
+            check("models_fit", passed=not why, severity=dg.AssetCheckSeverity.WARN, why=why or "complete"),
+            check("out_of_sample", passed=early == 0, early=early),
+        ],
+    )
+
+
+@table_asset(
+    LEARNED_SCORES,
+    code_version="1",
+    automation=ON_YEAR_UPDATE,
+    ins={"predictions": table_input(PREDICTIONS), "universe": table_input(UNIVERSE)},
+    checks={"standardised": "On every session the scores have mean 0 and standard deviation 1."},
+)
+def scores(predictions: pl.DataFrame, universe: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
+    """The ensemble's predictions as one more factor, `ml_alpha`: a sibling of `factors/scores`, watched and weighted as factors are."""
+    from mech_exo_assets.quant.factors.tables import largest_deviation
+    from mech_exo_assets.quant.learning.scores import ML_ALPHA, learned_score_table
+
+    table = learned_score_table(predictions, universe, strategy)
+    deviation = largest_deviation(table)
+    return materialised(
+        LEARNED_SCORES,
+        table,
+        metadata={"why": "complete" if table.height else "There are no predictions in these years."},
+        lineage={ML_ALPHA: ["learning/predictions.value", "market/universe.sector"]} if ML_ALPHA in table.columns else {},
+        checks=[check("standardised", passed=deviation < 1e-9, largest_deviation=deviation)],
+    )
+
+
+@table_assets(
+    {
+        MODEL_COMPARISON: {
+            "judged": "Some model has been judged out of sample. A warning: see `why`.",
+            "beats_composite": "The ensemble has a larger mean information coefficient than the composite without it.",
+        },
+        BLEND: {
+            "within_limits": "The weight moves by learning.blend.step at most, and stays from 0 to learning.blend.maximum.",
+            "gate": "ml_alpha improves the composite out of sample by learning.gate. If not, its weight goes to 0.",
+        },
+    },
+    name="learning__worth",
+    code_version="1",
+    automation=ON_UPDATE,
+    ins={
+        "predictions": table_input(PREDICTIONS),
+        "learned": table_input(LEARNED_SCORES),
+        "labels": table_input(DATASET, columns=["date", "symbol", "label"]),
+        "forward_returns": table_input(FORWARD_RETURNS),
+        "scores": table_input(SCORES),
+        "models": table_input(MODELS, columns=["fold", "test_from", "test_to"], optional=True),
+    },
+)
+def worth(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+    """What the models are worth out of sample: beside each other, beside the composite, and as a part of it; and their weight there."""
+    from mech_exo_assets.quant.learning.blend import blend_table
+    from mech_exo_assets.quant.learning.comparison import comparison_table
+    from mech_exo_assets.quant.learning.judged import judge
+    from mech_exo_assets.reports import learning_worth
+
+    models = tables.pop("models")
+    judged = judge(strategy=strategy, **tables)
+    table, blend = comparison_table(judged, models, strategy), blend_table(judged, strategy)
+    total = table.filter(pl.col("fold") == 0)
+    of = {row["model"]: row for row in total.iter_rows(named=True)}
+    why = "complete" if of else "Nothing was predicted whose return is known." if models.height else NO_MODEL
+    ahead = of["ensemble"]["ic"] - of["composite"]["ic"] if of else 0.0
+    yield materialised(
+        MODEL_COMPARISON,
+        table,
+        metadata={
+            "why": why,
+            **({f"ic_{model}": row["ic"] for model, row in of.items()}),
+            "total": markdown_table(total.drop("fold"), digits=4),
+            "by_training": markdown_table(table.filter(pl.col("fold") > 0).select("fold", "model", "n_sessions", "ic", "r2", "net_spread")),
+            "picture": dg.MetadataValue.md(learning_worth.cumulative_ic(judged.ic_table(), strategy.learning_horizon)),
+        },
+        checks=[
+            check("judged", passed=bool(of), severity=dg.AssetCheckSeverity.WARN, why=why),
+            check("beats_composite", passed=ahead > 0 or not of, severity=dg.AssetCheckSeverity.WARN, difference=ahead),
+        ],
+    )
+    choices = strategy.learning.blend
+    moves = (blend["weight"] - blend["previous"]).abs()
+    off = int(((moves > choices.step + 1e-9) | ~blend["weight"].is_between(0, choices.maximum)).sum())
+    last = blend.sort("date").tail(1).to_dicts()
+    now = last[0] if last else {"weight": 0.0, "gate_passed": False, "reason": why}
+    yield materialised(
+        BLEND,
+        blend,
+        metadata={
+            "weight": now["weight"],
+            "reason": now["reason"],
+            "decisions": markdown_table(blend.sort("date", descending=True).head(12)),
+            "picture": dg.MetadataValue.md(
+                learning_worth.blend_over_time(blend, margin=strategy.learning.gate.ic, maximum=choices.maximum)
+            ),
+        },
+        checks=[
+            check("within_limits", passed=off == 0, decisions_off=off),
+            check("gate", passed=bool(now["gate_passed"]), severity=dg.AssetCheckSeverity.WARN, why=now["reason"]),
+        ],
+    )
