@@ -12,8 +12,9 @@ WORKERS ?= 2
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: setup ## Run the whole chain on the sample prices, search weights, then serve the Dagster UI until Ctrl-C
+demo: setup ## Run the whole chain on the sample prices, train models, search weights, then serve the UIs until Ctrl-C
 	@$(BIN)/mech-exo run
+	@$(BIN)/mech-exo learn
 	@$(BIN)/mech-exo search
 	@$(BIN)/mech-exo up
 

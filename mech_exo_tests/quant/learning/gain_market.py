@@ -80,7 +80,12 @@ def gain_of(seed: int, *, interactions: bool) -> Gain:
     predictions = prediction_table(dataset, model_table(done), stacking_table(done), threads=strategy.learning.threads)
     forward = forward_return_table(Panel.from_frame(prices, ["total_return_index"]), horizons=(1,), execution_lag=1, years=years)
     judged = judge(
-        predictions, learned_score_table(predictions, market.universe, strategy), dataset.select("date", "symbol", "label"), forward, scores, strategy
+        predictions,
+        learned_score_table(predictions, market.universe, strategy),
+        dataset.select("date", "symbol", "label"),
+        forward,
+        scores,
+        strategy,
     )
     verdict = gate(judged.ic["composite"], judged.ic["blended"], strategy.learning.gate, horizon=1)
     return Gain(**{model: float(np.nanmean(ic)) for model, ic in judged.ic.items()}, passed=verdict.passed)
@@ -104,9 +109,9 @@ def print_tables() -> None:
         table = pl.DataFrame([each.__dict__ for each in found])
         ratios = np.array([each.ratio for each in found])
         low, high = interval(ratios)
-        medians = ", ".join(f"{name} {table[name].median():.4f}" for name in ("ensemble", "lightgbm", "xgboost", "ridge", "composite", "blended"))
-        print(f"{'with' if interactions else 'without'} interactions: medians {medians}")  # noqa: T201
-        print(f"  ensemble / composite: median {np.median(ratios):.3f} ({low:.3f} to {high:.3f}); gate passed {table['passed'].sum()} of {SEEDS}")  # noqa: T201
+        medians = ", ".join(f"{name} {table[name].median():.4f}" for name in table.columns if name != "passed")
+        told = f"ensemble / composite {np.median(ratios):.3f} ({low:.3f} to {high:.3f}), gate passed {table['passed'].sum()} of {SEEDS}"
+        print(f"{'with' if interactions else 'without'} interactions, medians: {medians}; {told}")  # noqa: T201
 
 
 if __name__ == "__main__":
