@@ -59,13 +59,13 @@ def _drawn(table: pl.DataFrame, kind: str) -> Figure:
         above.plot(dates, values.to_numpy(), color=colour, linestyle=dash, marker="o", markersize=3, label=f"{label}: {told}")
     above.axhline(0, color="black", linewidth=0.6)
     above.set_ylabel("mean information coefficient")
-    above.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     above.set_title(f"{kind}: {rows.height} trainings, each drawn where its test begins", fontsize=9)
     if with_rounds:
         panes[1].step(dates, rows["rounds"].to_numpy(), where="post", color="#1f3a5f")
         panes[1].set_ylabel("trees")
         panes[1].set_ylim(bottom=0)
     panes[-1].set_xlabel("first session of the test")
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=len(_LINES))
     for axes in panes:
         axes.grid(alpha=0.25)
     return figure
