@@ -15,7 +15,7 @@ from mech_exo_assets.cli import up as up_module
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.e2e.browser import free_port, served
+from mech_exo_tests.e2e.browser import answers, free_port, served, wait_until_answered
 from mech_exo_tests.storage.trainings import PNG, training
 
 SLEEP = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"]
@@ -115,10 +115,7 @@ def test_up_serves_mlflow_with_what_was_recorded_to_this_machine_only_and_it_end
     port = free_port()
     mlflow = f"http://127.0.0.1:{port}"
     with served(tmp_path, mlflow_port=port):
-        deadline = time.monotonic() + 120
-        while not _answers(f"{mlflow}/health"):
-            assert time.monotonic() < deadline
-            time.sleep(0.3)
+        wait_until_answered(f"{mlflow}/health")
         with urllib.request.urlopen(f"{mlflow}/api/2.0/mlflow/runs/get?run_id={run}", timeout=30) as answer:
             found = json.load(answer)["run"]
         assert found["info"]["status"] == "FINISHED"
@@ -130,7 +127,9 @@ def test_up_serves_mlflow_with_what_was_recorded_to_this_machine_only_and_it_end
         for host in ("evil.example", "10.0.0.1"):
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(urllib.request.Request(f"{mlflow}/", headers={"Host": host}), timeout=30)
-    _none_is_left(tmp_path, f"port {port}")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"{mlflow}/ajax-api/3.0/mlflow/assistant/providers", timeout=30)
+    _none_is_left(tmp_path, f"mlflow_server {port}")
 
 
 @pytest.mark.slow
@@ -145,17 +144,9 @@ def test_a_read_only_ui_says_that_mlflow_is_not_served(tmp_path: Path):
             if "MLflow is not served: it has no read-only mode." in line:
                 break
         assert f"http://127.0.0.1:{port}  (read-only)" in said
-        assert not _answers(f"http://127.0.0.1:{mlflow_port}/health")
+        assert not answers(f"http://127.0.0.1:{mlflow_port}/health")
         process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except urllib.error.URLError:
-        return False
 
 
 def _none_is_left(home: Path, *marks: str) -> None:

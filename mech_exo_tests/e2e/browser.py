@@ -45,15 +45,32 @@ def served(home: Path, *options: str, mlflow_port: int = 0) -> Generator[str]:
                 raise
 
 
+def wait_until_answered(address: str, *, seconds: float = 120) -> None:
+    """Until something is served there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answers(address):
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"{address} was not served within {seconds} seconds")
+
+
+def answers(address: str) -> bool:
+    """Whether something is served there."""
+    try:
+        with urllib.request.urlopen(address, timeout=2):
+            return True
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
 def _wait(address: str, process: subprocess.Popen[bytes], log: IO[str]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if process.poll() is not None:
             log.seek(0)
             raise AssertionError(log.read())
-        try:
-            with urllib.request.urlopen(f"{address}/server_info", timeout=2):
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
+        if answers(f"{address}/server_info"):
+            return
+        time.sleep(0.3)
     raise AssertionError(f"{address} was not served within two minutes")

@@ -1,7 +1,8 @@
 """Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample,
 `mech-exo search`, `mech-exo report quantstats` and `mech-exo report search`.
 
-Those of a factor's page are of real prices: `python -m mech_exo_tests.e2e.pictures HOME --factor`, after a run on them.
+Those of a factor's page are of real prices: `python -m mech_exo_tests.e2e.pictures HOME --factor`, after a run on them. That of MLflow:
+`python -m mech_exo_tests.e2e.pictures HOME --mlflow`, after a run that has trained.
 """
 
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, served
+from mech_exo_assets.settings import load_settings
+from mech_exo_assets.storage.models import ModelRegistry
+from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, free_port, served, wait_until_answered
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 
@@ -53,6 +56,31 @@ def factor_page(page: Page, address: str, key: str) -> None:
     picture = page.locator("img[alt^='Rolling information coefficient']")
     expect(picture).to_be_visible()
     (PICTURES / "factor-page-picture.png").write_bytes(b64decode(str(picture.get_attribute("src")).split("base64,")[1]))
+
+
+def mlflow_run(page: Page, address: str, home: Path) -> None:
+    """The newest training of LightGBM: its charts of figures by fold, and one of its figures."""
+    settings = load_settings(home=home)
+    models = ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts)
+    run = models._client().get_run(models.aliases("lightgbm")["challenger"])
+    page.set_viewport_size({"width": 1500, "height": 1000})
+    outside: list[str] = []
+    page.on("request", lambda request: outside.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None)
+    where = f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    page.goto(where)
+    page.get_by_text("Model training", exact=True).click(timeout=30_000)
+    # The assistant is not served, and its panel opens by itself.
+    page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click(timeout=30_000)
+    for tab, waits_for, name in (
+        ("", "Registered models", "mlflow-run"),
+        ("/model-metrics", "test_ic", "mlflow-run-folds"),
+        ("/artifacts/figures/trainings.png", "trainings.png", "mlflow-run-figures"),
+    ):
+        page.goto(f"{where}{tab}")
+        expect(page.get_by_text(waits_for).first).to_be_visible(timeout=30_000)
+        page.wait_for_timeout(3000)
+        page.screenshot(path=PICTURES / f"{name}.png")
+    assert not outside, outside
 
 
 def tear_sheet(page: Page, home: Path) -> None:
@@ -100,6 +128,14 @@ def main() -> None:
         with served(Path(sys.argv[1]), "--read-only") as address, sync_playwright() as engine:
             browser = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
             factor_page(browser.new_page(), address, "decay/weekly_reversal")
+            browser.close()
+        return
+    if "--mlflow" in sys.argv:
+        port = free_port()
+        with served(Path(sys.argv[1]), mlflow_port=port), sync_playwright() as engine:
+            wait_until_answered(f"http://127.0.0.1:{port}/health")
+            browser = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            mlflow_run(browser.new_page(), f"http://127.0.0.1:{port}", Path(sys.argv[1]))
             browser.close()
         return
     quantstats_report(Path(sys.argv[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 import mech_exo_assets
 from mech_exo_assets.errors import InputError
@@ -117,11 +118,15 @@ def test_mlflow_is_kept_in_the_home_or_beside_the_studies_but_apart_from_them(mo
             "postgresql://me:hush@host/base?options=-cstatement_timeout%3D9&sslmode=require",
             "postgresql://me:hush@host/base?options=-cstatement_timeout%3D9+-csearch_path%3Dmlflow&sslmode=require",
         ),
+        ("postgresql+psycopg2://me:h?u/s#h@[::1]:5/base", "postgresql+psycopg2://me:h?u/s#h@[::1]:5/base?options=-csearch_path%3Dmlflow"),
+        ("postgresql:///base?host=%2Ftmp", "postgresql:///base?host=%2Ftmp&options=-csearch_path%3Dmlflow"),
+        ("sqlite://", "sqlite://"),
     ):
         monkeypatch.setenv("MECH_EXO_DB_URL", given)
         settings = load_settings(home=tmp_path)
         assert settings.mlflow_url == expected
         assert settings.studies_url == given
+        assert make_url(settings.mlflow_url).password == make_url(given).password
     monkeypatch.setenv("MECH_EXO_DB_URL", "sqlite:///studies.db")
     monkeypatch.chdir(tmp_path)
     assert load_settings().mlflow_url == f"sqlite:///{tmp_path}/studies.mlflow.db"

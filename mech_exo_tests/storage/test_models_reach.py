@@ -71,12 +71,13 @@ def test_a_url_that_cannot_be_read_is_told_without_it(tmp_path: Path):
 
 @pytest.mark.slow
 def test_mlflow_and_the_searches_share_one_database_and_each_finds_its_own(url: str, tmp_path: Path):
-    import mlflow.pyfunc
-    import pandas as pd
-
     StudyDatabase(url).open("one", directions=DIRECTIONS, attributes={"family": "equity"})
     models = registry(tmp_path / "home", url)
     runs = {kind: models.record(training(kind)) for kind in ("lightgbm", "xgboost", "ridge")}
+    # After the records, which import it without the warnings that it has of itself.
+    import mlflow.pyfunc
+    import pandas as pd
+
     for kind, run in runs.items():
         models.promote(kind, run)
         assert registry(tmp_path / "home", url).aliases(kind) == {"challenger": run, "champion": run}

@@ -105,12 +105,6 @@ def prepare_database(url: str) -> None:
         _make_tables(url)
 
 
-def prepare_schema(url: str) -> None:
-    """Make the schema of MLflow's tables where it is missing, without MLflow, whose import takes seconds."""
-    with _locked(url):
-        pass
-
-
 @contextmanager
 def _locked(url: str) -> Generator[None]:
     """Make the schema, and let no other machine make tables in it meanwhile: MLflow's own lock is a file, which others do not see."""

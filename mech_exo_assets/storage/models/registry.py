@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EXPERIMENT = "mech-exo"
 CHAMPION, CHALLENGER = "champion", "challenger"
 
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""The UI shows the pages for models then, and not those for language models."""
+
 _BATCH = 100
 """MLflow takes 1000 metrics at once, and 100 parameters or tags."""
 
@@ -173,7 +176,7 @@ class ModelRegistry:
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             try:
-                return client.create_experiment(EXPERIMENT, artifact_location=self._artifacts.absolute().as_uri())
+                return client.create_experiment(EXPERIMENT, self._artifacts.absolute().as_uri(), tags=_EXPERIMENT_TAGS)
             except MlflowException as error:
                 # Another process has made it between.
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -258,7 +261,8 @@ def _registered(kind: str) -> str:
 
 
 def _run_tags(training: Training) -> dict[str, str]:
-    return {"mlflow.source.name": "mech-exo", "kind": training.kind, **training.tags}
+    told = f"Figures of {len(training.metrics_by_fold)} folds; the model is that of the last."
+    return {"mlflow.source.name": "mech-exo", "mlflow.note.content": told, "kind": training.kind, **training.tags}
 
 
 def _metrics(by_step: Mapping[int, Mapping[str, float]]) -> list[Metric]:

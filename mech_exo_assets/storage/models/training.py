@@ -59,10 +59,10 @@ class Training:
         return f"{self.kind} fold {folds[0]}" if len(folds) == 1 else f"{self.kind} folds {folds[0]}-{folds[-1]}"
 
     def summary(self) -> dict[str, float]:
-        """The mean of each figure over the folds where it is defined, under `mean_<figure>`; no entry where it is defined in none."""
+        """The mean of each figure over the folds where it is defined, as `<figure>_mean`; none where it is in no fold."""
         names = sorted({name for metrics in self.metrics_by_fold.values() for name in metrics})
         known = {name: [each[name] for each in self.metrics_by_fold.values() if math.isfinite(each.get(name, math.nan))] for name in names}
-        return {f"mean_{name}": math.fsum(values) / len(values) for name, values in known.items() if values}
+        return {f"{name}_mean": math.fsum(values) / len(values) for name, values in known.items() if values}
 
 
 def require_kind(kind: str) -> None:
