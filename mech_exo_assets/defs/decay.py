@@ -329,21 +329,21 @@ def watched(
     code_version="1",
     automation=ON_UPDATE,
     ins={"status": table_input(STATUS), "statistics": table_input(STATISTICS)},
-    deps=[key_of(SCORES)],
+    deps=[key_of(SCORES), key_of(LEARNED_SCORES)],
     checks={"keeps_gross": "The recommended weights have the same sum of absolute values as the present ones, or are all 0."},
 )
 def rotation(
     status: pl.DataFrame, statistics: pl.DataFrame, strategy: dg.ResourceParam[Strategy], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """By how much the evidence recommends to multiply each factor's weight. A recommendation: no weight is changed by it."""
-    from mech_exo_assets.quant.composite import factor_weights
+    from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
     from mech_exo_assets.quant.rotation import rotation as recommended
 
-    factors = factor_columns(lake.scan(SCORES.key).collect_schema().names())
+    factors, learned = (lake.scan(schema.key).collect_schema().names() for schema in (SCORES, LEARNED_SCORES))
     table = recommended(
         status,
         statistics,
-        factor_weights(strategy.composite.weights, factors),
+        composite_weights(strategy.composite.weights, factor_columns(factors), learned=ML_ALPHA in learned),
         horizon=strategy.monitored_horizon,
         prior_ic=strategy.decay.prior_ic,
     )

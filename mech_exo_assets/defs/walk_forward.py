@@ -11,7 +11,17 @@ import polars as pl
 
 from mech_exo_assets.defs.backtest import TRADED_PRICES
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input
-from mech_exo_assets.schemas import IC, PRICES, SCORES, UNIVERSE, WALK_FORWARD, WALK_FORWARD_WEIGHTS, WALK_FORWARD_WINDOWS, factor_columns
+from mech_exo_assets.schemas import (
+    IC,
+    LEARNED_SCORES,
+    PRICES,
+    SCORES,
+    UNIVERSE,
+    WALK_FORWARD,
+    WALK_FORWARD_WEIGHTS,
+    WALK_FORWARD_WINDOWS,
+    factor_columns,
+)
 from mech_exo_assets.settings import Strategy
 
 
@@ -25,23 +35,27 @@ from mech_exo_assets.settings import Strategy
     code_version="1",
     ins={
         "scores": table_input(SCORES),
+        "learned": table_input(LEARNED_SCORES),
         "ic": table_input(IC),
         "prices": table_input(PRICES, columns=[*TRADED_PRICES, "high", "low"]),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
 )
-def windows(
-    scores: pl.DataFrame, ic: pl.DataFrame, prices: pl.DataFrame, universe: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
-) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+def windows(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Windows roll over the history: weights are fitted on the training of each, and judged on the sessions that follow it."""
+    from mech_exo_assets.quant.learning.scores import names_learned, with_learned
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.walk_forward import NoWindowError, fits_of, gap_sessions, walk_forward
 
+    prices, scores = tables["prices"], tables["scores"]
+    if names_learned(strategy.composite.weights):
+        # At the weight of the blend it is no factor that a fit could choose.
+        scores = with_learned(scores, tables["learned"])
     market = Panel.from_frame(prices, [*TRADED_PRICES[2:], "high", "low"])
     panel = Panel.from_frame(scores, factor_columns(scores.columns), sessions=market.sessions, symbols=market.symbols)
-    fits = fits_of(strategy, ic, factors=list(panel.fields))
+    fits = fits_of(strategy, tables["ic"], factors=list(panel.fields))
     try:
-        result = walk_forward(panel, market, strategy, fits=fits, sectors=dict(universe.iter_rows()))
+        result = walk_forward(panel, market, strategy, fits=fits, sectors=dict(tables["universe"].iter_rows()))
     except NoWindowError as error:
         # A short history has no window, which is an answer, and not a failure of all that comes after it.
         yield from _empty(str(error))

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.factors.declaration import Factor
 from mech_exo_assets.quant.factors.inputs import FactorPanel
 from mech_exo_assets.quant.factors.known import FEATURE_CARRY_SESSIONS, FEATURE_PREFIX
@@ -111,7 +112,7 @@ def available(fields: Collection[str], exclude: Collection[str] = ()) -> tuple[l
     for field in sorted(fields):
         if field.startswith(FEATURE_PREFIX):
             name = field.removeprefix(FEATURE_PREFIX)
-            if name in candidates:
+            if name in candidates or name == ML_ALPHA:
                 raise InputError(f"features/{name}: a factor has this name already. Rename the folder; nothing was computed.")
             candidates[name] = feature_factor(name)
     if unknown := sorted(set(exclude) - set(candidates)):

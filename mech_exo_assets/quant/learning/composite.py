@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.composite import blended_score, composite_score, factor_weights
+from mech_exo_assets.quant.composite import blended_score, composite_score
 from mech_exo_assets.quant.learning.blend import blend_weights
-from mech_exo_assets.quant.learning.scores import ML_ALPHA, weights_without_learned, with_learned
+from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights, names_learned, with_learned
 from mech_exo_assets.quant.panel import Matrix, Panel, Vector
 from mech_exo_assets.schemas import factor_columns
 from mech_exo_assets.settings.research import Composite
@@ -67,19 +67,14 @@ def composite_with_learned(scores: pl.DataFrame, learned: pl.DataFrame, blend: p
     InputError
         If a weight is given to a factor that is not there; `ml_alpha` is there as soon as something was predicted in these sessions.
     """
-    factors = factor_columns(scores.columns)
-    named = isinstance(choices.weights, Mapping) and ML_ALPHA in choices.weights
-    if named and ML_ALPHA in learned.columns:
-        panel = Panel.from_frame(with_learned(scores, learned), [*factors, ML_ALPHA])
-        weights = factor_weights(choices.weights, [*factors, ML_ALPHA])
-        score = composite_score(panel, weights, min_coverage=choices.min_coverage)
-        return Joined(score, panel, weights, np.zeros(len(panel.sessions)), np.full(panel.shape, np.nan))
-    panel = Panel.from_frame(scores, factors)
-    weights = weights_without_learned(choices.weights, factors)
+    factors, there = factor_columns(scores.columns), ML_ALPHA in learned.columns
+    weights = composite_weights(choices.weights, factors, learned=there)
+    named = names_learned(choices.weights)
+    panel = Panel.from_frame(with_learned(scores, learned) if named else scores, [*factors, *([ML_ALPHA] if named and there else [])])
     score = composite_score(panel, weights, min_coverage=choices.min_coverage)
     shares = np.zeros(len(panel.sessions)) if named else blend_weights(blend, panel.sessions)
     alpha = np.full(panel.shape, np.nan)
-    if ML_ALPHA in learned.columns and shares.any():
+    if there and shares.any():
         alpha = Panel.from_frame(learned, [ML_ALPHA], sessions=panel.sessions, symbols=panel.symbols).observed(ML_ALPHA)
         score = blended_score(score, alpha, shares)
     return Joined(score, panel, weights, shares, alpha)

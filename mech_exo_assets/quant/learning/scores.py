@@ -96,3 +96,30 @@ def weights_without_learned(chosen: str | Mapping[str, float], factors: list[str
     if isinstance(chosen, str):
         return factor_weights(chosen, others)
     return factor_weights({name: weight for name, weight in chosen.items() if name != ML_ALPHA}, others)
+
+
+def names_learned(chosen: str | Mapping[str, float]) -> bool:
+    """Whether `composite.weights` gives `ml_alpha` a weight of its own, so that no blend does."""
+    return isinstance(chosen, Mapping) and ML_ALPHA in chosen
+
+
+def composite_weights(chosen: str | Mapping[str, float], factors: list[str], *, learned: bool) -> dict[str, float]:
+    """Weights of the composite's factors, `ml_alpha` among them where the strategy names it and something was predicted.
+
+    Parameters
+    ----------
+    chosen : str or mapping of str to float
+        `composite.weights`.
+    factors : list of str
+        All but `ml_alpha`.
+    learned : bool
+        Whether there are scores of `ml_alpha`.
+
+    Raises
+    ------
+    InputError
+        If a weight is given to a factor that is not there.
+    """
+    if names_learned(chosen) and learned:
+        return factor_weights(chosen, [*factors, ML_ALPHA])
+    return weights_without_learned(chosen, factors)

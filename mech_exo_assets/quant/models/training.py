@@ -306,10 +306,15 @@ class _Trainer:
 
 
 def _library(kind: str) -> str:
-    from importlib.metadata import version
+    """Name and version of what computes, without loading it."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    packages = {"lightgbm": "lightgbm", "xgboost": "xgboost-cpu", "ridge": "numpy"}
-    return f"{packages[kind]} {version(packages[kind])}"
+    for package in {"lightgbm": ("lightgbm",), "xgboost": ("xgboost-cpu", "xgboost"), "ridge": ("numpy",)}[kind]:
+        try:
+            return f"{package.removesuffix('-cpu')} {version(package)}"
+        except PackageNotFoundError:
+            continue
+    raise InputError(f"{kind} is not installed. Install the packages of requirements.lock.")
 
 
 def _years(dataset: pl.LazyFrame, sessions: Dates) -> Iterator[pl.DataFrame]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.composite import factor_weights
+from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
 from mech_exo_assets.quant.panel import Dates, Vector
 from mech_exo_assets.quant.walk_forward.windows import Window
 from mech_exo_assets.settings import Strategy
@@ -41,7 +41,8 @@ def fits_of(strategy: Strategy, ic: pl.DataFrame, *, factors: list[str]) -> dict
     InputError
         If no factor has a weight, or a weight is given to a factor that has no scores.
     """
-    fits = {"configured": configured(factor_weights(strategy.composite.weights, factors))}
+    others = [name for name in factors if name != ML_ALPHA]
+    fits = {"configured": configured(composite_weights(strategy.composite.weights, others, learned=ML_ALPHA in factors))}
     if strategy.walk_forward.fit == "mean_ic":
         fits["mean_ic"] = mean_ic(ic.filter(pl.col("factor").is_in(factors)), horizon=strategy.fit_horizon)
     return fits

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.quant.composite import factor_weights
+from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
 from mech_exo_assets.quant.panel import Dates, Panel
 from mech_exo_assets.quant.walk_forward import gap_sessions
 from mech_exo_assets.quant.weights import known
@@ -104,7 +105,10 @@ class Problem:
         space = Space.of(objective.factors, strategy.search, multipliers=multipliers)
         # Equal weights are those of the factors that there were when the search ended.
         named = strategy.composite.weights
-        champion = factor_weights(named, list(objective.factors if isinstance(named, str) else scores.fields))
+        if isinstance(named, str):
+            champion = factor_weights(named, list(objective.factors))
+        else:
+            champion = composite_weights(named, [name for name in scores.fields if name != ML_ALPHA], learned=ML_ALPHA in scores)
         return cls(scores, market, strategy, sectors, ic, span, objective, space, multipliers, champion)
 
     @cached_property
