@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from mech_exo_assets.errors import InputError
+from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
-from mech_exo_assets.storage.models import ModelRegistry
+from mech_exo_assets.storage.models import ModelRegistry, saving
 from mech_exo_assets.storage.studies import StudyDatabase
 from mech_exo_tests.e2e.browser import free_port
 from mech_exo_tests.postgres import PostgresServer
@@ -111,3 +112,27 @@ def test_a_user_who_may_not_make_the_schema_is_told_the_mend(postgres: PostgresS
     assert ":narrow@" not in str(told.value)
     postgres.execute("CREATE SCHEMA mlflow AUTHORIZATION narrow", database=database)
     registry(tmp_path, postgres.url(database, user="narrow", password="narrow")).require()  # noqa: S106 - of this test's server
+
+
+@pytest.mark.slow
+def test_a_server_killed_in_the_middle_of_a_record_leaves_an_unfinished_run_and_the_aliases_as_they_were(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    models = registry(tmp_path, postgres.new_database())
+    before = models.record(training())
+    save = saving.save
+
+    def killed(*arguments: Any) -> None:
+        save(*arguments)
+        postgres.kill()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "save", killed)
+        try:
+            with pytest.raises(MechExoError, match=r"not recorded \(.*Connection refused.*the run stays unfinished") as told:
+                models.record(training())
+        finally:
+            postgres.start()
+    assert "{word}" not in str(told.value)
+    assert models.aliases("ridge") == {"challenger": before}
+    assert models.aliases("ridge") != {"challenger": models.record(training())}
