@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.composite import factor_weights
 from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
 from mech_exo_assets.quant.panel import Dates, Panel
 from mech_exo_assets.quant.walk_forward import gap_sessions
@@ -103,12 +102,10 @@ class Problem:
         known.require_factors(objective)
         multipliers = known.decayed_multipliers(monitor, residual_ic, seen.sessions, strategy)
         space = Space.of(objective.factors, strategy.search, multipliers=multipliers)
-        # Equal weights are those of the factors that there were when the search ended.
+        # Equal weights are those of the factors that there were when the search ended, and ml_alpha is none of them unless it is named.
         named = strategy.composite.weights
-        if isinstance(named, str):
-            champion = factor_weights(named, list(objective.factors))
-        else:
-            champion = composite_weights(named, [name for name in scores.fields if name != ML_ALPHA], learned=ML_ALPHA in scores)
+        there = [name for name in (objective.factors if isinstance(named, str) else scores.fields) if name != ML_ALPHA]
+        champion = composite_weights(named, there, learned=ML_ALPHA in scores)
         return cls(scores, market, strategy, sectors, ic, span, objective, space, multipliers, champion)
 
     @cached_property
