@@ -1,5 +1,5 @@
 """Take the pictures of README and docs from the real UI: `python -m mech_exo_tests.e2e.pictures HOME`, after a run on the sample,
-`mech-exo search`, `mech-exo report quantstats` and `mech-exo report search`.
+`mech-exo learn`, `mech-exo search`, `mech-exo report quantstats` and `mech-exo report search`.
 
 Those of a factor's page are of real prices: `python -m mech_exo_tests.e2e.pictures HOME --factor`, after a run on them. That of MLflow:
 `python -m mech_exo_tests.e2e.pictures HOME --mlflow`, after a run that has trained.
@@ -25,7 +25,7 @@ def lineage(page: Page, address: str) -> None:
     expect(page.get_by_text("reporting").first).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="panel_show_right", exact=True).click()
     page.wait_for_timeout(3000)
-    page.screenshot(path=PICTURES / "lineage.png", clip={"x": 270, "y": 290, "width": 1100, "height": 450})
+    page.screenshot(path=PICTURES / "lineage.png", clip={"x": 270, "y": 250, "width": 1100, "height": 540})
 
 
 def asset(page: Page, address: str, key: str, name: str, *, show: str | None = None) -> None:
@@ -81,6 +81,24 @@ def mlflow_run(page: Page, address: str, home: Path) -> None:
         page.wait_for_timeout(3000)
         page.screenshot(path=PICTURES / f"{name}.png")
     assert not outside, outside
+
+
+def of_metadata(page: Page, address: str, key: str, alt: str, name: str) -> None:
+    """One picture of an asset's metadata, as it stands there."""
+    page.goto(f"{address}/assets/{key}")
+    expect(page.get_by_text("Latest materialization")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(2000)
+    for shown in page.get_by_text("[Show Markdown]").all():
+        shown.scroll_into_view_if_needed()
+        shown.click()
+        page.wait_for_timeout(500)
+        picture = page.locator(f"img[alt^='{alt}']")
+        if picture.count():
+            (PICTURES / f"{name}.png").write_bytes(b64decode(str(picture.get_attribute("src")).split("base64,")[1]))
+            return
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+    raise LookupError(f"{key} shows no picture that begins with '{alt}'")
 
 
 def tear_sheet(page: Page, home: Path) -> None:
@@ -146,6 +164,11 @@ def main() -> None:
         asset(page, address, "decay/statistics", "statistics")
         asset(page, address, "decay/statistics", "statistics-picture", show="overview")
         asset(page, address, "strategy/backtest", "backtest-picture", show="equity")
+        asset(page, address, "learning/comparison", "learning-comparison-page")
+        of_metadata(page, address, "learning/comparison", "Cumulative information coefficient", "learning-comparison")
+        of_metadata(
+            page, address, "learning/explanations", "Importance of the 20 most important features of lightgbm", "learning-importances"
+        )
         tear_sheet(page, Path(sys.argv[1]))
         weight_search(page, Path(sys.argv[1]))
         browser.close()
