@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,43 @@ def test_a_server_killed_in_the_middle_of_a_record_leaves_an_unfinished_run_and_
     assert "{word}" not in str(told.value)
     assert models.aliases("ridge") == {"challenger": before}
     assert models.aliases("ridge") != {"challenger": models.record(training())}
+
+
+_AT_ONCE = """
+import sys, time
+from pathlib import Path
+from mech_exo_assets.storage.models import ModelRegistry, reach
+reach.load_mlflow()
+while time.time() < float(sys.argv[3]):
+    time.sleep(0.005)
+ModelRegistry(sys.argv[1], Path(sys.argv[2])).require()
+"""
+
+
+@pytest.mark.slow
+def test_several_processes_may_make_the_tables_of_a_file_at_once(tmp_path: Path):
+    together = str(time.time() + 12)
+    command = [sys.executable, "-W", "ignore", "-c", _AT_ONCE, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "mlflow"), together]
+    processes = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+
+
+@pytest.mark.slow
+def test_a_user_who_may_only_read_and_a_read_only_database_are_told_before_a_training(postgres: PostgresServer, tmp_path: Path):
+    url = postgres.new_database()
+    database = url.rsplit("/", 1)[1]
+    owner = registry(tmp_path, url)
+    owner.require()
+    postgres.execute("CREATE ROLE reader LOGIN PASSWORD 'secret'")
+    postgres.execute("GRANT USAGE ON SCHEMA mlflow TO reader", database=database)
+    postgres.execute("GRANT SELECT ON ALL TABLES IN SCHEMA mlflow TO reader", database=database)
+    reader = registry(tmp_path, postgres.url(database, user="reader", password="secret"))  # noqa: S106 - of no one else's server
+    with pytest.raises(InputError, match="permission denied"):
+        reader.require()
+    postgres.execute("GRANT ALL ON ALL TABLES IN SCHEMA mlflow TO reader", database=database)
+    postgres.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA mlflow TO reader", database=database)
+    reader.require()
+    postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    with pytest.raises(InputError, match="the database is read-only"):
+        owner.require()

@@ -5,13 +5,15 @@ What belongs here: all that is looked at, or made, before the first record. What
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
 import tempfile
+import time
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ REACH_SECONDS = 3
 
 NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 """Environment in which MLflow tells nobody about its use."""
+
+_MAKING_SECONDS = 60
+"""How long to wait for another process that makes the tables in a file, which takes it a few seconds."""
 
 _PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 """Of MLflow's own connections: a server whose machine is gone sends nothing, and MLflow would wait for ever."""
@@ -83,7 +88,10 @@ def require_database(url: str) -> None:
     way.make_folder(parsed)
     with way.in_words(parsed):
         if parsed.get_backend_name() == "sqlite":
-            _require_file(Path(str(parsed.database)))
+            path = Path(str(parsed.database))
+            # Where there is no file yet, nobody holds it, and nothing is to be left beside it before all has been looked at.
+            with _alone(path) if path.exists() else nullcontext():
+                _require_file(path)
         else:
             engine = _engine(parsed)
             try:
@@ -103,6 +111,54 @@ def prepare_database(url: str) -> None:
     """
     with _locked(url):
         _make_tables(url)
+    _require_right_to_write(url)
+
+
+def _require_right_to_write(url: str) -> None:
+    """Who may only read in PostgreSQL would be refused by the first record, after the training.
+
+    Raises
+    ------
+    InputError
+        If the user lacks the right, or the database takes no writes, as a standby.
+    """
+    from mech_exo_assets.storage.studies import connection as way
+
+    parsed = way.parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return
+    engine = _engine(parsed)
+    try:
+        with way.in_words(parsed), engine.connect() as connection:
+            # A transaction that may only read takes the locks below too.
+            if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+                mend = "make it writable, or name another one in MECH_EXO_DB_URL"
+                raise InputError(f"{way.shown(parsed)}: the database is read-only; {mend}. Nothing was recorded.")
+            for table in ("runs", "metrics", "params", "tags", "logged_models", "model_versions", "registered_model_aliases"):
+                # The lock that a write takes, given to those only who may write. Nobody waits for it, and it goes with the connection.
+                connection.exec_driver_sql(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """SQLite locks one statement after another, not a whole migration: of two that make the tables at once, one fails."""
+    deadline = time.monotonic() + _MAKING_SECONDS
+    try:
+        lock = path.with_name(f"{path.name}.lock").open("ab")
+    except OSError as error:
+        raise sqlite3.OperationalError(f"unable to open database file, {error.strerror}") from error
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise sqlite3.OperationalError("database is locked") from error
+                time.sleep(0.05)
+        yield
 
 
 @contextmanager
@@ -112,7 +168,8 @@ def _locked(url: str) -> Generator[None]:
 
     parsed = way.parse(url)
     if parsed.get_backend_name() == "sqlite":
-        yield
+        with way.in_words(parsed), _alone(Path(str(parsed.database))):
+            yield
         return
     engine = _engine(parsed)
     try:
