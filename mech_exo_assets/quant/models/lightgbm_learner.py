@@ -136,7 +136,10 @@ class LightGbmLearner:
 
     def _subset(self, sessions: slice) -> lightgbm.Dataset:
         rows = self._rows.of_sessions(sessions)
-        return self._bins.subset(list(range(rows.start, rows.stop)), params=dict(self._fixed))
+        part = self._bins.subset([], params=dict(self._fixed))
+        # A list of as many Python numbers would take more memory than the bins.
+        part.used_indices = np.arange(rows.start, rows.stop, dtype=np.int32)  # ty: ignore[invalid-assignment] - it becomes this array anyway
+        return part
 
 
 class _Sequence(lightgbm.Sequence):

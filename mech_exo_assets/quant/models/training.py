@@ -9,6 +9,7 @@ more costs nothing until the next training is due, and a run that is repeated gi
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.quant.models.catalogue import open_learner
 from mech_exo_assets.quant.models.ensemble import MODELS, STACKED, average_weights, stacked_weights
 from mech_exo_assets.quant.models.fitted import RIDGE, SECTOR, Features, Model, load
@@ -150,6 +152,7 @@ class _Trainer:
         self._rows, self._sessions, self._strategy, self._known, self._progress = rows, sessions, strategy, known, progress
         self._learners: dict[str, Learner] = {}
         self._reference = slice(0, 0)
+        give_back()
 
     def run(self, windows: list[Window]) -> Training:
         done = Training(self._rows.features)
@@ -189,8 +192,10 @@ class _Trainer:
             before, judged = self._validation(window)
             stopped = self._learner(kind).fit_until(before, judged, tuned)
             self._learner(kind).forget()
+            give_back()
             validated[kind] = stopped.predicted
             model = self._learner(kind).fit(sessions, stopped.parameters, rounds=stopped.rounds)
+            give_back()
             rows = self._rows.of_sessions(sessions)
             figures = {
                 "train_sessions": sessions.stop - sessions.start,
@@ -318,8 +323,9 @@ def _library(kind: str) -> str:
 
 
 def _years(dataset: pl.LazyFrame, sessions: Dates) -> Iterator[pl.DataFrame]:
-    for year in sorted(set(sessions.astype("datetime64[Y]").astype(int) + 1970)):
-        yield dataset.filter(pl.col("date").dt.year() == int(year)).collect()
+    for year in sorted(set((sessions.astype("datetime64[Y]").astype(int) + 1970).tolist())):
+        # Two ends, and not the year of the date: by its statistics a file of another year is not read at all.
+        yield dataset.filter(pl.col("date").is_between(dt.date(year, 1, 1), dt.date(year, 12, 31))).collect()
 
 
 def _length(part: slice) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.quant.models.fitted import XGBOOST, XGBoost, xgboost_types
 from mech_exo_assets.quant.models.learners import Parameters, Stopped, grades
 from mech_exo_assets.quant.models.rows import TrainingRows
@@ -49,7 +50,8 @@ class XGBoostLearner:
             self._fixed["ndcg_exp_gain"] = False
         self._target = grades(rows.label) if self._ranking else rows.label
         self._held: dict[tuple[int, int, int], xgboost.QuantileDMatrix] = {}
-        self._edges = self._matrix(reference, None)
+        # Edges are all that is wanted of the reference, so that the bins of one session are kept with them, and not those of all.
+        self._edges = self._matrix(slice(reference.start, reference.start + 1), self._matrix(reference, None))
 
     def defaults(self) -> Parameters:
         """See `learners.Learner`."""
@@ -137,13 +139,15 @@ class XGBoostLearner:
         return self._held[key]
 
     def _matrix(self, sessions: slice, edges: xgboost.QuantileDMatrix | None) -> xgboost.QuantileDMatrix:
-        return xgboost.QuantileDMatrix(
+        matrix = xgboost.QuantileDMatrix(
             _Pieces(self._rows, sessions, self._target, with_session=self._ranking),
             ref=edges,
             max_bin=BINS,
             nthread=self._choices.threads,
             enable_categorical=True,
         )
+        give_back()
+        return matrix
 
 
 class _Pieces(xgboost.DataIter):
