@@ -61,7 +61,7 @@ def _drawn(table: pl.DataFrame, kind: str) -> Figure:
     above.set_ylabel("mean information coefficient")
     above.set_title(f"{kind}: {rows.height} trainings, each drawn where its test begins", fontsize=9)
     if with_rounds:
-        panes[1].step(dates, rows["rounds"].to_numpy(), where="post", color="#1f3a5f")
+        panes[1].step(dates, rows["rounds"].to_numpy(), where="post", color="#1f3a5f", marker="o", markersize=3)
         panes[1].set_ylabel("trees")
         panes[1].set_ylim(bottom=0)
     panes[-1].set_xlabel("first session of the test")
