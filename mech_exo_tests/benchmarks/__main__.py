@@ -1,7 +1,7 @@
 """Speeds as ratios to named peers, measured in one run: `python -m mech_exo_tests.benchmarks`.
 
 What belongs here: choosing what runs, and telling the result. What does not: what is measured, which stands in a module for each stage
-with a function `measure(n_sessions, n_symbols, *, rounds)`.
+with a function `measure(n_sessions, n_symbols, *, rounds)`, or `measure(*, rounds)` where the data are given.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from rich.table import Table
 
 from mech_exo_tests.benchmarks.measurement import Measurement
 
-MODULES = ("factors", "ic", "decay", "backtest", "performance", "weights")
+SIZED = ("factors", "ic", "decay", "backtest", "performance", "weights")
+ON_REAL_PRICES = ("learning",)
+"""With data of their own: `measure(*, rounds)`, whatever the size, at most `LONG_ROUNDS` of them."""
+LONG_ROUNDS = 3
+MODULES = (*SIZED, *ON_REAL_PRICES)
 SIZES = {"S": (1260, 500), "M": (2520, 3000)}
 
 
@@ -42,16 +46,16 @@ def machine() -> dict[str, str | int | None]:
 
 
 def render(measurements: list[Measurement]) -> Table:
-    table = Table("work", "size", "ours", "peer", "its time", "ratio", "target", "met", title="Ours against peers, in the same run")
+    table = Table("work", "size", "ours", "peer", "its", "ratio", "target", "met", title="Ours against peers, in the same run")
     for column in table.columns[2:7]:
         column.justify = "right"
     for m in measurements:
         met = {True: "[green]yes[/]", False: "[red]no[/]", None: "-"}[m.met]
         figures = [
             "-" if value is None else form.format(value)
-            for form, value in (("{:.3g} s", m.peer_seconds), ("{:.1f} x", m.ratio), ("{:g} x", m.target))
+            for form, value in (("{:.3g} " + m.unit, m.theirs), ("{:.1f} x", m.ratio), ("{:g} x", m.target))
         ]
-        table.add_row(m.work, m.size, f"{m.ours_seconds:.3g} s", m.peer or "-", *figures, met)
+        table.add_row(m.work, m.size, f"{m.ours:.3g} {m.unit}", m.peer or "-", *figures, met)
     return table
 
 
@@ -71,6 +75,10 @@ def main(given: list[str]) -> None:
     measurements: list[Measurement] = []
     for name in [chosen.only] if chosen.only else MODULES:
         module = importlib.import_module(f"mech_exo_tests.benchmarks.{name}")
+        if name in ON_REAL_PRICES:
+            console.print(f"{name} on the real prices ...")
+            measurements += module.measure(rounds=min(chosen.rounds, LONG_ROUNDS))
+            continue
         for size, shape in SIZES.items():
             if chosen.size in (size, "all"):
                 console.print(f"{name} at {shape[0]} x {shape[1]} ...")

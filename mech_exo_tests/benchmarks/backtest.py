@@ -105,7 +105,7 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
 
     def compared(work: str, mine: str, theirs: str, target: float) -> Measurement:
         names = f"{n_sessions} x {n_symbols}", f"vectorbt {peer.version}, {theirs}"
-        return Measurement(work, *names, ours_seconds=medians[mine], peer_seconds=medians[theirs], target=target)
+        return Measurement(work, *names, ours=medians[mine], theirs=medians[theirs], target=target)
 
     return [
         compared("backtest of daily target weights with costs: orders, NAV", "ours", fastest, TARGET),

@@ -99,8 +99,8 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
                 work=f"{work} (peer: {how}; median of {n_measured})",
                 size=size,
                 peer=f"alphalens {version}",
-                ours_seconds=seconds,
-                peer_seconds=peer_seconds,
+                ours=seconds,
+                theirs=peer_seconds,
                 target=100.0 if large else 200.0,
             )
             for how, peer_seconds in scaled.items()
@@ -110,7 +110,7 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
                 work=f"decay.statistics of {n_pairs} rows: HAC tests, half-lives, {load_strategy().decay.resamples} resamples, {which}",
                 size=f"{n_sessions} sessions",
                 peer=None,
-                ours_seconds=own,
+                ours=own,
             )
             for which, own in seconds_of_statistics(n_sessions, rounds=rounds).items()
         ),

@@ -94,8 +94,8 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
             work=f"{len(PANDAS)} rolling factors, {where}",
             size=f"{n_sessions} x {n_symbols}",
             peer=f"pandas {pd.__version__}",
-            ours_seconds=seconds,
-            peer_seconds=peer_seconds,
+            ours=seconds,
+            theirs=peer_seconds,
             target=TARGET,
         )
         for where, seconds in ours.items()

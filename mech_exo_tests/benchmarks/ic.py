@@ -67,8 +67,8 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
             work=f"forward returns, IC: {N_FACTORS} factors x {len(HORIZONS)} horizons (peer: {n_measured} factors, times {scale})",
             size=f"{n_sessions} x {n_symbols}",
             peer=f"alphalens {version}",
-            ours_seconds=median_seconds(lambda: ours(prices, scores), rounds=rounds),
-            peer_seconds=N_FACTORS * seconds,
+            ours=median_seconds(lambda: ours(prices, scores), rounds=rounds),
+            theirs=N_FACTORS * seconds,
             target=100.0 if large else 200.0,
         )
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Our time and a peer's for the same work in the same run.
+    """Our time, or memory, and a peer's for the same work in the same run.
 
     Attributes
     ----------
@@ -19,26 +19,29 @@ class Measurement:
     size : str
         "1260 x 500" and the like.
     peer : str or None
-        Whose time is in `peer_seconds`, with its version; None where nobody does this work.
-    ours_seconds : float
+        Whose time is in `theirs`, with its version; None where nobody does this work.
+    ours : float
         Median over the rounds.
-    peer_seconds : float or None
+    theirs : float or None
         Median over the rounds.
     target : float or None
         The ratio that we want at least.
+    unit : str
+        Of `ours` and `theirs`: "s" or "MB".
     """
 
     work: str
     size: str
     peer: str | None
-    ours_seconds: float
-    peer_seconds: float | None = None
+    ours: float
+    theirs: float | None = None
     target: float | None = None
+    unit: str = "s"
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster than the peer; None without one."""
-        return None if self.peer_seconds is None else self.peer_seconds / self.ours_seconds
+        """How many times as much the peer takes; None without one."""
+        return None if self.theirs is None else self.theirs / self.ours
 
     @property
     def met(self) -> bool | None:

@@ -72,8 +72,8 @@ def measure(n_sessions: int, n_symbols: int, *, rounds: int) -> list[Measurement
             work=f"{len(equal)} figures of performance (ours: 26)",
             size=f"{n_sessions} returns",
             peer=f"quantstats {importlib.metadata.version('quantstats')}",
-            ours_seconds=median_seconds(ours_repeatedly, rounds=rounds) / CALLS,
-            peer_seconds=median_seconds(lambda: quantstats_figures(theirs, their_benchmark), rounds=rounds),
+            ours=median_seconds(ours_repeatedly, rounds=rounds) / CALLS,
+            theirs=median_seconds(lambda: quantstats_figures(theirs, their_benchmark), rounds=rounds),
             target=10.0,
         )
     ]
