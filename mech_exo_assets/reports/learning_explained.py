@@ -50,7 +50,8 @@ def importances_by_fold(importances: pl.DataFrame, model: str, *, top: int = 20)
     share, rank = np.full((2, len(names), len(folds)), np.nan)
     place = {name: line for line, name in enumerate(names)}, {fold: column for column, fold in enumerate(folds)}
     for name, fold, value, number in rows.filter(pl.col("feature").is_in(names)).select("feature", "fold", "share", "rank").iter_rows():
-        share[place[0][name], place[1][fold]], rank[place[0][name], place[1][fold]] = 100 * value, number
+        # Features that a model does not use at all share the last ranks in an order that means nothing.
+        share[place[0][name], place[1][fold]], rank[place[0][name], place[1][fold]] = 100 * value, number if value > 0 else np.nan
     figure = new_figure(10.5, 1.3 + 0.24 * len(names))
     # Few trainings are few columns, which need not be wide.
     bars, cells = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, min(2.0, 0.25 + 0.13 * len(folds))])
@@ -72,7 +73,7 @@ def importances_by_fold(importances: pl.DataFrame, model: str, *, top: int = 20)
     step = max(1, -(-len(folds) // _NAMED_FOLDS))
     cells.set_xticks(np.arange(0, len(folds), step), [str(fold) for fold in folds[::step]], fontsize=8)
     cells.tick_params(axis="y", left=False)
-    cells.set_xlabel("training" + (" (number in a cell: rank)" if len(folds) <= _NAMED_FOLDS else ""), fontsize=8)
+    cells.set_xlabel("training" + (" (number in a cell: rank; none: not used)" if len(folds) <= _NAMED_FOLDS else ""), fontsize=8)
     cells.set_ylim(len(names) - 0.4, -0.6)
     scale = figure.colorbar(image, ax=cells, pad=0.02)
     scale.set_label("share in the training (%)", fontsize=8)
