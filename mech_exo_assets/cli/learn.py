@@ -67,12 +67,14 @@ def learn(
 
 def _launch(settings: Settings, lake: Lake, console: Console) -> list[dict[str, str]]:
     from mech_exo_assets.definitions import build_definitions
-    from mech_exo_assets.defs.jobs import LEARNING, year_range_tags
+    from mech_exo_assets.defs.jobs import AFTER_LEARNING, year_range_tags
 
     years = [year for year in lake.files(PRICES.key) if year is not None]
+    definitions = build_definitions(settings)
+    keys = sorted(AFTER_LEARNING.resolve(definitions.resolve_asset_graph()))
     with only_writer(settings):
         tags = {**year_range_tags(min(years), max(years)), ACTOR_TAG: "mech-exo learn", REASON_TAG: "mech-exo learn"}
-        return launch(settings, build_definitions(settings), LEARNING.name, tags=tags, console=console).not_passed
+        return launch(settings, definitions, keys, tags=tags, console=console).not_passed
 
 
 def _require(lake: Lake, settings: Settings, key: str, command: str) -> None:

@@ -44,10 +44,13 @@ REFRESH = dg.define_asset_job(
 
 LEARNING = dg.define_asset_job(
     "learning",
-    selection=_TRAINED.downstream() - _AT_TIMES_OF_THEIR_OWN,
-    description="Train the models whose time has come, and bring up to date what follows from their predictions: the factor ml_alpha, its "
-    "place in the decay monitor and in the composite, portfolio, backtest and reports. `mech-exo learn` launches it.",
+    selection=_TRAINED,
+    description="Train the models whose time has come, explain them, and set their aliases in MLflow. What follows from their predictions "
+    "is brought up to date by automation, for this and the last year; `mech-exo learn` does both, for all years.",
 )
+
+AFTER_LEARNING = _TRAINED.downstream() - _AT_TIMES_OF_THEIR_OWN
+"""The trained tables, and all that follows from predictions: what `mech-exo learn` materialises."""
 
 MARKET_REFRESH = dg.define_asset_job(
     "market_refresh",

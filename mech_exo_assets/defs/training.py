@@ -270,7 +270,7 @@ def _tags(context: dg.AssetExecutionContext, strategy: Strategy, version: int) -
     """What a reviewer needs to do it again: data, choices, code, seed, and the run of Dagster."""
     chosen = strategy.model_dump_json()
     return {
-        "dagster_run_id": context.run_id,
+        "dagster_run_id": context.run.run_id,
         f"table_version.{DATASET.key}": str(version),
         "seed": str(strategy.seed),
         "horizon": str(strategy.learning_horizon),

@@ -12,15 +12,15 @@ import dagster as dg
 import pytest
 
 from mech_exo_assets.definitions import build_definitions, defs
-from mech_exo_assets.quant.factor_names import declared
+from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).parent / "graph.json"
 FILES = {"reporting/tear_sheet", "reporting/quantstats_report"}
 """Assets that are a file to read, without columns."""
-PAGES = {f"decay/{name}" for name in declared()}
-"""One for each factor of the platform; the sample has no features."""
+PAGES = {f"decay/{name}" for name in (*declared(), ML_ALPHA)}
+"""One for each factor of the platform, and one for what is learned from them; the sample has no features."""
 GROUPS = {"market", "factors", "decay", "weights", "learning", "strategy", "live", "lifecycle", "reporting"}
 
 
@@ -99,7 +99,7 @@ def test_an_asset_is_partitioned_just_when_its_table_is():
 
 
 def test_each_asset_has_one_trigger():
-    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest", "weight_search")]
+    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest", "learning", "weight_search")]
     on_the_clock = [key.to_user_string() for job in jobs for key in job.asset_layer.executable_asset_keys]
     assert len(on_the_clock) == len(set(on_the_clock))
     by_automation = {key for key, spec in _specs().items() if spec.automation_condition is not None}
@@ -131,6 +131,10 @@ def test_no_heavy_library_is_imported_by_the_definitions():
         "optuna",
         "arch",
         "sklearn",
+        "lightgbm",
+        "xgboost",
+        "mlflow",
+        "shap",
     )
     program = f"import sys, mech_exo_assets.definitions; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

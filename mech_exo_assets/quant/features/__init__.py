@@ -5,7 +5,14 @@ factors (`quant.factors`), whose scores most features are made from.
 """
 
 from mech_exo_assets.quant.features.registry import FeatureKind, available, kinds
-from mech_exo_assets.quant.features.tables import PRICE_YEARS_AFTER, PRICE_YEARS_BEFORE, SCORE_YEARS_BEFORE, Dataset, dataset_table
+from mech_exo_assets.quant.features.tables import (
+    PRICE_YEARS_AFTER,
+    PRICE_YEARS_BEFORE,
+    SCORE_YEARS_BEFORE,
+    Dataset,
+    dataset_table,
+    largest_label_mean,
+)
 
 __all__ = [
     "PRICE_YEARS_AFTER",
@@ -16,4 +23,5 @@ __all__ = [
     "available",
     "dataset_table",
     "kinds",
+    "largest_label_mean",
 ]

@@ -105,6 +105,19 @@ def dataset_table(
     return Dataset(table, absent, lineage)
 
 
+def largest_label_mean(dataset: pl.DataFrame) -> float:
+    """How far the mean label of any session is from 0 at most, of sessions without ties; 0 where there is none.
+
+    Names that tie share the average of their ranks, and normal scores of that are not symmetric: such a session's mean is not 0.
+    """
+    sessions = (
+        dataset.drop_nulls("label")
+        .group_by("date")
+        .agg(pl.col("label").cast(pl.Float64).mean().abs(), n=pl.len(), distinct=pl.col("label").n_unique())
+    )
+    return float(sessions.filter(pl.col("n") == pl.col("distinct")).select(pl.col("label").max().fill_null(0.0)).item())
+
+
 def _label(panel: FeaturePanel, strategy: Strategy) -> NDArray[np.float32]:
     choices = strategy.learning
     returns = residual_forward_returns(
