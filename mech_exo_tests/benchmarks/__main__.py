@@ -50,12 +50,13 @@ def render(measurements: list[Measurement]) -> Table:
     for column in table.columns[2:7]:
         column.justify = "right"
     for m in measurements:
+        digits = "{:.3g}" if m.unit == "s" else "{:.0f}"
         met = {True: "[green]yes[/]", False: "[red]no[/]", None: "-"}[m.met]
         figures = [
             "-" if value is None else form.format(value)
-            for form, value in (("{:.3g} " + m.unit, m.theirs), ("{:.1f} x", m.ratio), ("{:g} x", m.target))
+            for form, value in ((digits + " " + m.unit, m.theirs), ("{:.1f} x", m.ratio), ("{:g} x", m.target))
         ]
-        table.add_row(m.work, m.size, f"{m.ours:.3g} {m.unit}", m.peer or "-", *figures, met)
+        table.add_row(m.work, m.size, f"{digits.format(m.ours)} {m.unit}", m.peer or "-", *figures, met)
     return table
 
 
