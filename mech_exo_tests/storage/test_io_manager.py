@@ -138,3 +138,23 @@ def test_a_missing_input_fails_the_step_with_what_to_do(lake):
     assert not result.success
     (failure,) = (event for event in result.all_events if event.is_step_failure)
     assert "factors/scores is not in the lake" in str(failure.step_failure_data.error)
+
+
+def test_an_input_may_be_lazy_and_one_that_was_never_written_may_be_without_rows(lake: Lake):
+    seen = {}
+    lazily = {"scores": dg.AssetIn(["factors", "scores"], metadata={"lazy": True, "columns": ["date", "size"]})}
+    absent = {"known": dg.AssetIn(["market", "universe"], metadata={"optional": True, "columns": ["symbol"]})}
+
+    @dg.asset(key=["strategy", "performance"], ins={**lazily, **absent})
+    def reads(scores: pl.LazyFrame, known: pl.DataFrame) -> pl.DataFrame:
+        seen["scores"], seen["known"] = scores, known
+        return PERFORMANCE.empty()
+
+    run(lake, [scores], years=("2018", "2020"))
+    result = dg.materialize([scores, universe, reads], selection=[reads], resources={"io_manager": LakeIOManager(lake)})
+    assert result.success
+    assert isinstance(seen["scores"], pl.LazyFrame)
+    assert seen["scores"].filter(pl.col("date") >= date(2019, 1, 1)).collect().shape == (2, 2)
+    assert seen["known"].equals(UNIVERSE.empty().select("symbol"))
+    # What was read is on record, and what was not there is not.
+    assert metadata_of(result, reads)["tables_read"] == {"factors/scores": 0}

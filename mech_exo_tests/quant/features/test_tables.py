@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from mech_exo_assets.quant.features.states import STATES
+from mech_exo_assets.quant.features.tables import largest_label_mean
 from mech_exo_assets.schemas import DATASET
 from mech_exo_assets.settings.learning import KINDS
 from mech_exo_tests.quant.features.worlds import FACTORS, SHORTEST_YEAR, UNKNOWN, World, dataset, within, world
@@ -202,3 +203,9 @@ def test_a_name_that_only_other_years_have_changes_no_bit():
     columns = ["date", "symbol", *(f"rank_{factor}" for factor in FACTORS), "liquidity_dollar_volume", "market_dispersion", "label"]
     assert SHORTEST_YEAR * 2 > 480
     assert_frame_equal(dataset(less, years=years).table.select(columns), dataset(years=years).table.select(columns), **EXACT)
+
+
+def test_the_largest_label_mean_is_that_of_a_session_without_ties():
+    table = pl.DataFrame({"date": [1, 1, 2, 2, 3, 3], "label": [-1.0, 1.5, 2.0, 2.0, None, 4.0]})
+    assert largest_label_mean(table.filter(pl.col("date") < 3)) == 0.25
+    assert largest_label_mean(table.filter(pl.col("date") == 2)) == 0.0
