@@ -199,6 +199,6 @@ class Lake:
 
 def _writer(data: pl.DataFrame) -> WriterProperties:
     """Parquet settings: floats hardly repeat and hardly compress, so that a dictionary of them costs four times the CPU for no bytes."""
-    floats = [name for name, dtype in data.schema.items() if dtype == pl.Float64]
+    floats = [name for name, dtype in data.schema.items() if dtype in (pl.Float64, pl.Float32)]
     plain = ColumnProperties(dictionary_enabled=False)
     return WriterProperties(compression="LZ4_RAW", column_properties=dict.fromkeys(floats, plain))
