@@ -40,3 +40,13 @@ def postgres() -> Generator[PostgresServer]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which models were trained; tests only read it, or a copy."""
+    from mech_exo_tests.learned import fill
+
+    home = tmp_path_factory.mktemp("learned")
+    fill(home)
+    return home

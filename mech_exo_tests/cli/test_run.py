@@ -11,7 +11,8 @@ from mech_exo_assets.cli.run import ACTOR_TAG
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_tests.cli.conftest import SOURCE, TRAINED, Command
+from mech_exo_tests.cli.conftest import Command
+from mech_exo_tests.learned import SOURCE, TRAINED
 
 
 def _bytes_of(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,59 @@
+"""A home in which models were trained, and the choices with which that takes seconds.
+
+What belongs here: what tests of `cli`, `defs` and `e2e` share of machine-learned factors. What does not: the tests.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+
+SOURCE = "simulator:names=12,sessions=420,seed=5"
+VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "MECH_EXO_DB_URL", "DAGSTER_HOME")
+TRAINED = {
+    f"learning/{name}"
+    for name in ("lightgbm", "xgboost", "ridge", "models", "stacking", "explanations", "dependence", "interactions", "registered")
+}
+"""Tables that are made when models are trained, and not by a run."""
+QUICK = {
+    "horizons": [1, 5],
+    "learning": {
+        "horizon": 5,
+        "features": ["scores", "market", "sector"],
+        "train_months": 10,
+        "refit_months": 5,
+        "sample": 1,
+        "rounds": 8,
+        "patience": 3,
+        "threads": 1,
+        "tuning": {"trials": 0},
+        "gate": {"sessions": 63},
+        "blend": {"sessions": 42},
+    },
+}
+"""Choices with which a training takes seconds."""
+
+
+def fill(home: Path) -> None:
+    """Let a run and a training fill a home, on a history of twenty months."""
+    (home / "learn.yaml").write_text(yaml.safe_dump(QUICK), encoding="utf-8")
+    done("run", "--source", SOURCE, "--home", str(home), "--config", str(home / "learn.yaml"))
+    done("learn", "--home", str(home))
+
+
+def done(*arguments: str) -> None:
+    """Run the command, which must succeed, in silence and in an environment of its own."""
+    from mech_exo_assets.cli.main import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in VARIABLES:
+            patch.setenv(name, "")
+            patch.delenv(name)
+        patch.setattr("sys.stdout", io.StringIO())
+        patch.setattr("sys.stderr", io.StringIO())
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert not ended.value.code
