@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from mech_exo_assets.schemas import SCORES, TABLES, TARGETS
+from mech_exo_assets.schemas import DATASET, SCORES, TABLES, TARGETS
 from mech_exo_assets.storage.contracts import ContractError, conform
 
 
@@ -72,3 +72,20 @@ def test_a_factor_column_that_cannot_be_stored_is_refused(factor, values, reason
 def test_two_factors_that_differ_by_case_only_are_refused():
     frame = scored(size=pl.Series([1.0]), Size=pl.Series([1.0]))
     assert refusal(SCORES, frame) == "factors/scores: factor 'Size' has the name of column 'size'; nothing was written."
+
+
+def learned(**features: pl.Series) -> pl.DataFrame:
+    """One valid row of learning/dataset, whose label is not known yet."""
+    unknown = {"label": pl.Series([None], dtype=pl.Float32), "sector": pl.Series(["Energy"])}
+    return target(weight=None, **unknown).with_columns(**features)
+
+
+def test_features_are_single_precision_where_the_schema_says_so():
+    frame = learned(size=pl.Series([0.5], dtype=pl.Float32), trend=pl.Series([None], dtype=pl.Float32))
+    assert conform(DATASET, frame).schema == frame.schema
+    assert refusal(DATASET, learned(size=pl.Series([0.5]))) == (
+        "learning/dataset: expected column 'size' to have type Float32, got Float64; nothing was written."
+    )
+    assert refusal(SCORES, scored(size=pl.Series([0.5], dtype=pl.Float32))) == (
+        "factors/scores: expected column 'size' to have type Float64, got Float32; nothing was written."
+    )

@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mech_exo_assets.errors import MechExoError
-from mech_exo_assets.schemas import SCORES, TARGETS, UNIVERSE
+from mech_exo_assets.schemas import MODELS, SCORES, TABLES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart, Published, update
 
@@ -68,6 +68,16 @@ def test_what_is_published_equals_the_lake(mart, lake):
         SCORES.key: Published(SCORES.key, version=0, rows=12, replaced="all"),
     }
     assert_equals_lake(mart, lake)
+
+
+def test_tables_that_only_models_read_are_not_published(mart, lake):
+    lake.write(UNIVERSE, universe("A"))
+    lake.write(MODELS, MODELS.empty())
+    assert list(publish(mart, lake)) == [UNIVERSE.key]
+    assert query(mart, "SELECT table_name FROM meta.tables") == [(UNIVERSE.key,)]
+    with pytest.raises(duckdb.CatalogException):
+        query(mart, "FROM learning.models")
+    assert {key for key, schema in TABLES.items() if not schema.published} == {"learning/dataset", MODELS.key}
 
 
 def test_publishing_again_without_a_change_replaces_nothing(mart, lake):
