@@ -20,8 +20,10 @@ from mech_exo_assets.schemas import (
     FRONTIER,
     HISTORY,
     HOLDOUT_RETURNS,
+    LEARNED_SCORES,
     OPTIMISED,
     OVERFITTING,
+    SCORES,
     TABLES,
     TRIAL_RETURNS,
     TRIAL_WEIGHTS,
@@ -185,3 +187,16 @@ def test_what_happens_in_the_holdout_changes_no_trial_and_no_choice(home: Path, 
         dropped = [name for name in ("completed_at",) if name in one.columns]
         assert same.drop(dropped).equals(one.drop(dropped)), schema.key
     assert not perturbed.lake.read(HOLDOUT_RETURNS.key).equals(run.lake.read(HOLDOUT_RETURNS.key)), "or nothing was perturbed"
+
+
+def test_what_models_have_learned_is_searched_beside_the_factors(home: Path, run: Run) -> None:
+    lake = Lake(home / "lake")
+    scores = lake.read(SCORES.key)
+    factors = [name for name in scores.columns if name not in ("date", "symbol")]
+    learned = scores.select("date", "symbol", pl.mean_horizontal(factors).alias("ml_alpha"))
+    lake.write(LEARNED_SCORES, learned, years=learned["date"].dt.year().unique().to_list())
+    found = searched(home)
+    assert found.success
+    assert found.metadata[COMPARISON.key]["factors"] == run.metadata[COMPARISON.key]["factors"] + 1
+    assert set(found.lake.read(TRIAL_WEIGHTS.key)["factor"]) == {*factors, "ml_alpha"}
+    assert "ml_alpha" in found.lake.read(OPTIMISED.key)["factor"].to_list()
