@@ -146,6 +146,8 @@ def test_a_read_only_ui_says_that_mlflow_is_not_served(tmp_path: Path):
         assert f"http://127.0.0.1:{port}  (read-only)" in said
         assert not answers(f"http://127.0.0.1:{mlflow_port}/health")
         process.send_signal(signal.SIGTERM)
+        # Read to the end: a pipe that is closed at once breaks the last word of the process.
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 
