@@ -1,5 +1,6 @@
 """The whole chain as a user runs it: once more, a day later, after a correction, killed in the middle, on changed choices."""
 
+import datetime as dt
 import json
 import random
 import signal
@@ -113,9 +114,34 @@ def test_a_correction_of_old_prices_is_carried_through(market: dict[str, pl.Data
     assert_same_tables(lake_tables(home), lake_tables(undisturbed[1]))
 
 
-def test_nothing_stamped_before_a_change_of_the_future_moves(
-    market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path
-):
+LEARNED = """
+learning:
+  horizon: 5
+  train_months: 15
+  refit_months: 6
+  rounds: 8
+  patience: 3
+  ensemble: stacked
+  tuning: {trials: 3, folds: 2, every: 2}
+  gate: {ic: 0, confidence: 0.51, sessions: 63}
+  blend: {step: 0.2, sessions: 42}
+"""
+LEARNED_HORIZON = 5
+
+
+def _learned(tables: dict[str, pl.DataFrame], folder: Path) -> dict[str, pl.DataFrame]:
+    """Every table of a home, in which models were trained on this market."""
+    folder.mkdir()
+    (folder / "learn.yaml").write_text(LEARNED)
+    uri = write_folder(folder / "prices", tables)
+    done = mech_exo("run", "--source", uri, "--home", folder / "home", "--config", folder / "learn.yaml")
+    assert done.returncode == 0, done.stderr
+    done = mech_exo("learn", "--home", folder / "home")
+    assert done.returncode == 0, done.stderr
+    return lake_tables(folder / "home")
+
+
+def test_nothing_stamped_before_a_change_of_the_future_moves(market: dict[str, pl.DataFrame], tmp_path: Path):
     """DESIGN section 2: change every price after t, and nothing stamped t or earlier moves."""
     sessions = market["prices"]["date"].unique().sort()
     t = sessions[-FUTURE_SESSIONS]
@@ -134,9 +160,10 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
         for name, table in market.items()
         if name.startswith("features/")
     }
-    uri = write_folder(tmp_path / "prices", {**market, "prices": prices, **features})
-    assert mech_exo("run", "--source", uri, "--home", tmp_path / "home").returncode == 0
-    before, after = lake_tables(undisturbed[1]), lake_tables(tmp_path / "home")
+    before = _learned(market, tmp_path / "as_it_was")
+    after = _learned({**market, "prices": prices, **features}, tmp_path / "perturbed")
+    position = {date: i for i, date in enumerate(sessions)}
+    _nothing_learned_looks_ahead(before, after, t, position)
     # What is stamped with a score's session and known only when its return is: those rows end before t by lag and horizon.
     known_later = {
         "market/forward_returns": "horizon",
@@ -157,6 +184,8 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
         "market/fundamentals",
         "strategy/performance",
     }
+    # Held against each other above.
+    by_training = {key for key in before if key.startswith("learning/")} - {"learning/predictions", "learning/scores", "learning/blend"}
     # Rows only where something happened; the change of the future need not have made any.
     by_event = {"decay/alarms": "alarm_date", "decay/status_history": "date"}
     for key, at in by_event.items():
@@ -170,8 +199,7 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
     assert fitted[0].height > 0
     assert fitted[0].select(of_training).equals(fitted[1].select(of_training), null_equal=True)
     assert before["strategy/walk_forward_weights"].equals(after["strategy/walk_forward_weights"])
-    position = {date: i for i, date in enumerate(sessions)}
-    for key in sorted(set(before) - diagnostics - by_window - set(by_event)):
+    for key in sorted(set(before) - diagnostics - by_window - by_training - set(by_event)):
         rows = [table.filter(pl.col("date") <= t) for table in (before[key], after[key])]
         if key in known_later:
             # A lag of 0 runs over one session, like a horizon of 1.
@@ -183,6 +211,42 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(
         assert not before[key].equals(after[key].select(before[key].columns), null_equal=True), (
             f"{key}: the change of the future was not felt"
         )
+
+
+def _nothing_learned_looks_ahead(
+    before: dict[str, pl.DataFrame], after: dict[str, pl.DataFrame], t: dt.date, position: dict[dt.date, int]
+) -> None:
+    """Tables of machine-learned factors that have more than one time in a row: of two trainings, one on a changed future."""
+    at = pl.col("date").replace_strict(position, return_dtype=pl.Int64)
+    label_known = at + 1 + LEARNED_HORIZON <= position[t]
+    rows = [table["learning/dataset"].filter(pl.col("date") <= t) for table in (before, after)]
+    assert rows[0].drop("label").equals(rows[1].select(rows[0].columns).drop("label"), null_equal=True)
+    labels = [table.filter(label_known)["label"] for table in rows]
+    assert labels[0].count() > 0
+    assert labels[0].equals(labels[1], null_equal=True)
+    assert not rows[0]["label"].equals(rows[1]["label"], null_equal=True), "the change of the future was not felt"
+    # Everything about a training but its test, which may end later than t.
+    known_when_trained = ["fold", "train_from", "train_to", "train_sessions", "train_rows", "validation_from", "test_from", "rounds"]
+    known_when_trained += ["train_ic", "validation_ic", "parameters", "digest"]
+    for kind in ("lightgbm", "xgboost", "ridge"):
+        trained = [table[f"learning/{kind}"].filter(pl.col("test_from") <= t) for table in (before, after)]
+        assert 3 <= trained[0].height < before[f"learning/{kind}"].height
+        assert trained[0].select(known_when_trained).equals(trained[1].select(known_when_trained), null_equal=True), kind
+    models = [table["learning/models"].filter(pl.col("test_from") <= t) for table in (before, after)]
+    assert models[0].select("model", "fold", "features", "text").equals(models[1].select("model", "fold", "features", "text"))
+    assert not before["learning/models"]["text"].equals(after["learning/models"]["text"]), "the change of the future was not felt"
+    weights = [table["learning/stacking"].filter(pl.col("fold").is_in(models[0]["fold"])) for table in (before, after)]
+    assert weights[0].equals(weights[1])
+    over = [
+        table["learning/comparison"].filter(
+            pl.col("fold") > 0, pl.col("last_date").replace_strict(position, return_dtype=pl.Int64) + 1 + LEARNED_HORIZON <= position[t]
+        )
+        for table in (before, after)
+    ]
+    assert over[0].height >= 6
+    assert over[0].equals(over[1], null_equal=True)
+    # Without a weight before t, the composite would be tested without ml_alpha in it.
+    assert before["learning/blend"].filter(pl.col("date") < t)["weight"].max() > 0
 
 
 def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs(undisturbed: tuple[str, Path], tmp_path: Path):
