@@ -185,7 +185,7 @@ def explained(
     },
 )
 def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
-    """Which version of each model has which alias in MLflow's registry: champion where the gate lets the factor in, else challenger."""
+    """Which run's model has which alias in MLflow: the newest is challenger, and becomes champion too when the gate lets the factor in."""
     decisions = tables["blend"].sort("date").tail(1).to_dicts()
     passed, reason = (decisions[0]["gate_passed"], decisions[0]["reason"]) if decisions else (False, "nothing was judged yet")
     rows = []
