@@ -100,7 +100,8 @@ def _session(lake: Lake, text: str | None) -> dt.date:
 
 
 def _report(lake: Lake, symbol: str, day: dt.date, model: Kind | None, top: int) -> dict[str, Any]:
-    from mech_exo_assets.quant.explain import ensemble_weights, explain_session, in_use, loaded
+    from mech_exo_assets.quant.explain import explain_session, in_use, loaded
+    from mech_exo_assets.quant.models.ensemble import weights_of
 
     predictions = lake.scan(PREDICTIONS.key, years=[day.year]).filter(pl.col("date") == day).collect()
     rows = lake.scan(DATASET.key, years=[day.year]).filter(pl.col("date") == day).collect()
@@ -112,7 +113,10 @@ def _report(lake: Lake, symbol: str, day: dt.date, model: Kind | None, top: int)
             f"{key} holds nothing of {day}, which {PREDICTIONS.key} does: they are not of one run. Run `mech-exo learn` again."
         )
     name = _known(symbol, session["symbol"].to_list(), day)
-    weights = ensemble_weights(lake.read(STACKING.key), int(models["fold"].to_list()[0]))
+    try:
+        weights = weights_of(lake.read(STACKING.key), int(models["fold"].to_list()[0]))
+    except ValueError as error:
+        raise MechExoError(f"{error}. Run `mech-exo learn` again.") from error
     absent = sorted({name for name, weight in weights.items() if weight} - set(models["model"]))
     if absent or (model is not None and model.value not in models["model"]):
         raise MechExoError(f"{MODELS.key} has no {absent[0] if absent else model} for {day}. Run `mech-exo learn` again.")

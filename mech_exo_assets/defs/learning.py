@@ -109,13 +109,13 @@ def predictions(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What each model predicted, and the ensemble of them, by the training that was the latest then."""
     from mech_exo_assets.quant.models.prediction import OtherFeaturesError, prediction_table
+    from mech_exo_assets.quant.models.rows import by_year
 
     why, parts = "" if models.height else NO_MODEL, [PREDICTIONS.empty()]
     first, last = years_of(context)
     try:
-        for year in range(first, last + 1) if models.height else ():
-            rows = dataset.filter(pl.col("date").dt.year() == year).collect()
-            parts.append(prediction_table(rows, models, stacking, threads=strategy.learning.threads))
+        years = range(first, last + 1) if models.height else ()
+        parts.extend(prediction_table(rows, models, stacking, threads=strategy.learning.threads) for rows in by_year(dataset, years))
     except OtherFeaturesError as error:
         # New features are a refresh's work, new models are not: what cannot be predicted is not there, and the page says why.
         why, parts = str(error), [PREDICTIONS.empty()]

@@ -11,7 +11,7 @@ from mech_exo_assets.quant.explain.engine import Explained, Reader, explain
 from mech_exo_assets.quant.explain.importance import Stability, importance_table, overall, stability
 from mech_exo_assets.quant.explain.interactions import interaction_table, interaction_values
 from mech_exo_assets.quant.explain.sample import sample_rows
-from mech_exo_assets.quant.explain.session import NameExplained, SessionExplained, ensemble_weights, explain_session, in_use, loaded
+from mech_exo_assets.quant.explain.session import NameExplained, SessionExplained, explain_session, in_use, loaded
 
 __all__ = [
     "TOLERANCE",
@@ -22,7 +22,6 @@ __all__ = [
     "Stability",
     "additivity_gap",
     "checked_contributions",
-    "ensemble_weights",
     "explain",
     "explain_session",
     "importance_table",

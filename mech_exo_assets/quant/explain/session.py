@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.explain.additivity import checked_contributions
-from mech_exo_assets.quant.models.ensemble import average_weights, joined, normal_scores
+from mech_exo_assets.quant.models.ensemble import joined, normal_scores
 from mech_exo_assets.quant.models.fitted import SECTOR, Features, Model, load
 
 
@@ -104,12 +104,6 @@ def loaded(models: pl.DataFrame, *, threads: int = 0) -> dict[str, Model]:
     """The models of some rows of `schemas.MODELS`, one for each kind, by name."""
     rows = models.select("model", "features", "text").iter_rows()
     return {name: load(name, Features.from_json(features), text, threads=threads) for name, features, text in rows}
-
-
-def ensemble_weights(stacking: pl.DataFrame, fold: int) -> dict[str, float]:
-    """Weights of the models in the ensemble of one training: as `schemas.STACKING` has them; equal parts of the boosted ones without."""
-    rows = stacking.filter(fold=fold)
-    return dict(rows.select("model", "weight").iter_rows()) if rows.height else average_weights()
 
 
 def explain_session(session: pl.DataFrame, models: Mapping[str, Model], symbol: str, *, weights: Mapping[str, float]) -> SessionExplained:

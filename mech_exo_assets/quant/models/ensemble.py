@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import ndtri
@@ -46,6 +47,26 @@ def normal_scores(values: NDArray[np.float64], starts: Index) -> NDArray[np.floa
 def joined(predicted: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float], starts: Index) -> NDArray[np.float64]:
     """The ensemble's score: the weighted mean of its members' normal scores."""
     return sum((weight * normal_scores(predicted[name], starts) for name, weight in weights.items() if weight), np.zeros(int(starts[-1])))
+
+
+def weights_of(stacking: pl.DataFrame, fold: int) -> dict[str, float]:
+    """The members' weights in the ensemble of one training.
+
+    Parameters
+    ----------
+    stacking : DataFrame
+        In `schemas.STACKING`.
+    fold : int
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    weights = dict(stacking.filter(pl.col("fold") == fold).select("model", "weight").iter_rows())
+    if not weights:
+        raise ValueError(f"learning/stacking has no weights of training {fold}, whose models learning/models has: they are not of one run")
+    return weights
 
 
 def average_weights() -> dict[str, float]:

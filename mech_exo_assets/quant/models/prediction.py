@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.models.ensemble import joined
+from mech_exo_assets.quant.models.ensemble import joined, weights_of
 from mech_exo_assets.quant.models.fitted import ENSEMBLE, Features, load
 from mech_exo_assets.schemas import PREDICTIONS
 
@@ -41,6 +41,8 @@ def prediction_table(dataset: pl.DataFrame, models: pl.DataFrame, stacking: pl.D
     ------
     OtherFeaturesError
         If a model's features are not those of the dataset.
+    ValueError
+        If a training has models and no weights of them in the ensemble.
     """
     rows = dataset.sort("date", "symbol")
     parts = [PREDICTIONS.empty()]
@@ -49,8 +51,7 @@ def prediction_table(dataset: pl.DataFrame, models: pl.DataFrame, stacking: pl.D
         inside = rows.filter((pl.col("date") >= first) & (pl.col("date") <= last if last is not None else pl.lit(True)))
         if inside.is_empty():
             continue
-        weights = dict(stacking.filter(pl.col("fold") == fold).select("model", "weight").iter_rows())
-        parts.extend(_of_fold(inside, group, weights, threads=threads))
+        parts.extend(_of_fold(inside, group, weights_of(stacking, fold), threads=threads))
     return pl.concat(parts).sort("date", "symbol", "model")
 
 

@@ -9,10 +9,9 @@ more costs nothing until the next training is due, and a run that is repeated gi
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +26,7 @@ from mech_exo_assets.quant.models.ensemble import MODELS, STACKED, average_weigh
 from mech_exo_assets.quant.models.fitted import RIDGE, SECTOR, Features, Model, load
 from mech_exo_assets.quant.models.folds import inner_folds, planned_trainings, validation_of
 from mech_exo_assets.quant.models.learners import Learner, Parameters
-from mech_exo_assets.quant.models.rows import TrainingRows
+from mech_exo_assets.quant.models.rows import TrainingRows, by_year
 from mech_exo_assets.quant.models.tuning import tune
 from mech_exo_assets.quant.panel import Dates, unique_dates
 from mech_exo_assets.quant.walk_forward import Window
@@ -37,6 +36,7 @@ _VERSION = 1
 """Raised by hand whenever the same rows and choices give another model."""
 _OF_A_MODEL = ("objective", "validation", "rounds", "patience", "threads", "tuning")
 """Choices that a model depends on other than through its rows."""
+_STACKED = "weights of at least 0, fitted on the validation of this training"
 _MIN_SESSIONS = 30
 """Sampled sessions with labels without which nothing is fitted, or judged, on a stretch."""
 
@@ -141,7 +141,8 @@ def train(dataset: pl.LazyFrame, strategy: Strategy, *, known: Known | None = No
     first = dataset.filter(pl.col("date") <= pl.lit(windows[0].train_to).cast(pl.Date))
     sectors = first.select(pl.col(SECTOR).unique()).collect()[SECTOR].to_list()
     features = Features.of(dataset.collect_schema().names(), sectors, with_sector="sector" in strategy.learning.features)
-    with TrainingRows.of(_years(dataset, sessions), features, sampled=sessions[:: strategy.learning_sample]) as rows:
+    years = np.unique(sessions.astype("datetime64[Y]").astype(int) + 1970).tolist()
+    with TrainingRows.of(by_year(dataset, years), features, sampled=sessions[:: strategy.learning_sample]) as rows:
         return _Trainer(rows, sessions, strategy, known or Known(), progress or _silent).run(windows)
 
 
@@ -231,9 +232,10 @@ class _Trainer:
     def _weigh(self, window: Window, fits: list[Fit], validated: Mapping[str, NDArray[np.float64]], done: Training) -> None:
         weights, reason = average_weights(), "equal parts of the boosted models (learning.ensemble: rank_average)"
         if self._strategy.learning.ensemble == STACKED:
-            known = self._known.weights.get(window.number)
-            if known is not None and not any(fit.fresh for fit in fits):
-                weights, reason = dict(known), "as fitted on the validation of this training"
+            known = self._known.weights.get(window.number, {})
+            # Those of a rank average leave a model out; they were not fitted, and are none that could be kept.
+            if set(known) == set(MODELS) and not any(fit.fresh for fit in fits):
+                weights, reason = dict(known), _STACKED
             else:
                 weights, reason = self._stacked(window, fits, validated)
         done.weights[window.number], done.reasons[window.number] = weights, reason
@@ -250,7 +252,7 @@ class _Trainer:
         found = stacked_weights([predicted], [label], [starts])
         if found is None:
             return average_weights(), "no model explains anything of the validation, so that the boosted models have equal parts"
-        return found, "weights of at least 0, fitted on the validation of this training"
+        return found, _STACKED
 
     def _usable(self, window: Window, done: Training) -> bool:
         try:
@@ -320,12 +322,6 @@ def _library(kind: str) -> str:
         except PackageNotFoundError:
             continue
     raise InputError(f"{kind} is not installed. Install the packages of requirements.lock.")
-
-
-def _years(dataset: pl.LazyFrame, sessions: Dates) -> Iterator[pl.DataFrame]:
-    for year in sorted(set((sessions.astype("datetime64[Y]").astype(int) + 1970).tolist())):
-        # Two ends, and not the year of the date: by its statistics a file of another year is not read at all.
-        yield dataset.filter(pl.col("date").is_between(dt.date(year, 1, 1), dt.date(year, 12, 31))).collect()
 
 
 def _length(part: slice) -> int:

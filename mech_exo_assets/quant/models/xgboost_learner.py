@@ -9,7 +9,7 @@ is done once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xgboost
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     import optuna
 
 BINS = 255
-_KEPT = 6
-"""Matrices of bins that are kept: those of three folds, two each."""
+_KEPT = 3
+"""Folds whose bins are kept."""
+
+Bins: TypeAlias = tuple[xgboost.QuantileDMatrix, xgboost.QuantileDMatrix]
+"""Of the sessions that are fitted on, and of those that are judged, with the same edges."""
 
 
 class XGBoostLearner:
@@ -49,7 +52,7 @@ class XGBoostLearner:
         if self._ranking:
             self._fixed["ndcg_exp_gain"] = False
         self._target = grades(rows.label) if self._ranking else rows.label
-        self._held: dict[tuple[int, int, int], xgboost.QuantileDMatrix] = {}
+        self._held: dict[tuple[int, int, int, int], Bins] = {}
         # Edges are all that is wanted of the reference, so that the bins of one session are kept with them, and not those of all.
         self._edges = self._matrix(slice(reference.start, reference.start + 1), self._matrix(reference, None))
 
@@ -87,13 +90,12 @@ class XGBoostLearner:
         def ic(predicted: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
             return "ic", self._rows.mean_ic(validation, predicted.astype(np.float64))
 
-        # A search of hyperparameters comes back to the same few stretches again and again.
-        train = self._kept(sessions, self._edges)
+        train, judged = self._kept(sessions, validation)
         booster = xgboost.train(
             self._of(parameters, sessions),
             train,
             self._choices.rounds,
-            evals=[(self._kept(validation, train), "validation")],
+            evals=[(judged, "validation")],
             custom_metric=ic,
             maximize=True,
             early_stopping_rounds=self._choices.patience,
@@ -129,13 +131,14 @@ class XGBoostLearner:
         booster.feature_names = list(self._rows.features.names)
         return XGBoost(self._rows.features, booster)
 
-    def _kept(self, sessions: slice, edges: xgboost.QuantileDMatrix) -> xgboost.QuantileDMatrix:
-        """The bins of some sessions, kept for the next time; the oldest go."""
-        key = (sessions.start, sessions.stop, id(edges))
+    def _kept(self, sessions: slice, validation: slice) -> Bins:
+        """The bins of one fold, kept for the next time: a search of hyperparameters comes back to the same few; the oldest go."""
+        key = (sessions.start, sessions.stop, validation.start, validation.stop)
         if key not in self._held:
             while len(self._held) >= _KEPT:
                 self._held.pop(next(iter(self._held)))
-            self._held[key] = self._matrix(sessions, edges)
+            train = self._matrix(sessions, self._edges)
+            self._held[key] = (train, self._matrix(validation, train))
         return self._held[key]
 
     def _matrix(self, sessions: slice, edges: xgboost.QuantileDMatrix | None) -> xgboost.QuantileDMatrix:

@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 from scipy.special import ndtri
 
-from mech_exo_assets.quant.explain.session import ensemble_weights, explain_session, in_use, loaded
-from mech_exo_assets.schemas import STACKING
+from mech_exo_assets.quant.explain.session import explain_session, in_use, loaded
 from mech_exo_tests.quant.explain.planted import DRIVERS, N_NAMES, dataset, learned, models_table, ridge
 
 LIGHT, EXTREME, UNSEEN = learned()
@@ -107,12 +106,3 @@ def test_the_models_of_a_session_are_those_whose_test_holds_it():
     assert set(in_use(table, starts[1])["fold"]) == {2}
     assert set(in_use(table, starts[2] + 1000 * day)["fold"]) == {3}
     assert set(loaded(in_use(table, starts[1]))) == set(MODELS)
-
-
-def test_weights_are_those_of_the_training_and_equal_parts_of_the_boosted_models_without():
-    stacking = pl.DataFrame(
-        [(1, "lightgbm", 0.2, ""), (1, "ridge", 0.8, ""), (2, "lightgbm", 1.0, "")], schema=STACKING.dtypes(), orient="row"
-    )
-    assert ensemble_weights(stacking, 1) == {"lightgbm": 0.2, "ridge": 0.8}
-    assert ensemble_weights(stacking, 2) == {"lightgbm": 1.0}
-    assert ensemble_weights(stacking, 3) == HALVES

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.optimize import nnls
 from scipy.stats import norm, rankdata
 
-from mech_exo_assets.quant.models.ensemble import average_weights, joined, normal_scores, stacked_weights
+from mech_exo_assets.quant.models.ensemble import average_weights, joined, normal_scores, stacked_weights, weights_of
+from mech_exo_assets.schemas import STACKING
 
 STARTS = np.array([0, 5, 12, 40])
 
@@ -45,3 +47,12 @@ def test_stacked_weights_are_the_non_negative_least_squares_of_all_rows():
 def test_where_nothing_explains_anything_there_are_no_weights():
     label = drawn(7).astype(np.float32)
     assert stacked_weights([{"wrong": -label}], [label], [STARTS]) is None
+
+
+def test_weights_are_those_of_the_training_and_without_any_an_error():
+    rows = [(1, "lightgbm", 0.2, ""), (1, "ridge", 0.8, ""), (2, "lightgbm", 1.0, "")]
+    stacking = pl.DataFrame(rows, schema=STACKING.dtypes(), orient="row")
+    assert weights_of(stacking, 1) == {"lightgbm": 0.2, "ridge": 0.8}
+    assert weights_of(stacking, 2) == {"lightgbm": 1.0}
+    with pytest.raises(ValueError, match="no weights of training 3"):
+        weights_of(stacking, 3)

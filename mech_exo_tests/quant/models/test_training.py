@@ -148,7 +148,16 @@ def test_stacked_weights_come_from_the_validation_and_are_kept():
     assert (stacking["weight"] >= 0).all()
     assert stacking.filter(model="ridge")["weight"].sum() > 0
     again = train(FRAME.lazy(), chosen, known=known_from(folds, models, stacking))
-    assert stacking_table(again)["weight"].to_list() == stacking["weight"].to_list()
+    assert stacking_table(again).equals(stacking)
+
+
+def test_weights_of_a_rank_average_are_not_taken_for_stacked_ones():
+    """The ensemble is another one, and no model has to be fitted anew for it."""
+    folds, models, averaged = tables_of(train(FRAME.lazy(), strategy(**CHOSEN)))
+    stacked = strategy(**{**CHOSEN, "ensemble": "stacked"})
+    found = train(FRAME.lazy(), stacked, known=known_from(folds, models, averaged))
+    assert not any(fit.fresh for fit in found.fits)
+    assert stacking_table(found).equals(stacking_table(train(FRAME.lazy(), stacked)))
 
 
 def test_progress_is_told_model_by_model():

@@ -69,3 +69,17 @@ def test_the_same_seed_finds_the_same(rows):
 def test_without_a_fold_there_is_nothing_to_tune_on(rows):
     with pytest.raises(ValueError, match="one fold"):
         tune(Mixed(rows), rows, [], trials=3, seed=0)
+
+
+def test_more_folds_than_are_kept_find_the_same_as_a_learner_that_keeps_none(rows):
+    folds = [(slice(0, 20 + 10 * number), slice(25 + 10 * number, 40 + 10 * number)) for number in range(6)]
+    chosen = strategy(rounds=8, patience=3).learning
+
+    def found(*, forgetful):
+        learner = open_learner("xgboost", rows, folds[0][0], chosen, seed=1)
+        if forgetful:
+            kept = learner.fit_until
+            learner.fit_until = lambda *arguments: (learner.forget(), kept(*arguments))[1]
+        return tune(learner, rows, folds, trials=3, seed=8)
+
+    assert found(forgetful=False) == found(forgetful=True)
