@@ -11,7 +11,7 @@ import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
 from mech_exo_assets.defs.partitions import years_around, years_before, years_of
-from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_assets, table_input
+from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_assets, table_input, unmeasured
 from mech_exo_assets.schemas import (
     BLEND,
     DATASET,
@@ -192,7 +192,7 @@ def worth(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Itera
     total = table.filter(pl.col("fold") == 0)
     of = {row["model"]: row for row in total.iter_rows(named=True)}
     why = "complete" if of else "Nothing was predicted whose return is known." if models.height else NO_MODEL
-    ahead = of["ensemble"]["ic"] - of["composite"]["ic"] if of else 0.0
+    ahead = of["ensemble"]["ic_difference"] if of else None
     yield materialised(
         MODEL_COMPARISON,
         table,
@@ -205,7 +205,9 @@ def worth(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Itera
         },
         checks=[
             check("judged", passed=bool(of), severity=dg.AssetCheckSeverity.WARN, why=why),
-            check("beats_composite", passed=ahead > 0 or not of, severity=dg.AssetCheckSeverity.WARN, difference=ahead),
+            unmeasured("beats_composite", why)
+            if ahead is None
+            else check("beats_composite", passed=ahead > 0, severity=dg.AssetCheckSeverity.WARN, difference=ahead),
         ],
     )
     choices = strategy.learning.blend

@@ -185,6 +185,11 @@ def check(
     return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata)
 
 
+def unmeasured(name: str, why: str) -> dg.AssetCheckResult:
+    """The outcome of a declared check for which there was nothing to judge: a warning that says why, and no figure."""
+    return check(name, passed=False, severity=dg.AssetCheckSeverity.WARN, not_checked=why)
+
+
 def _of(schema: TableSchema, outcome: dg.AssetCheckResult) -> dg.AssetCheckResult:
     """The outcome with the table's key, without which a step of several tables does not know whose it is."""
     return dg.AssetCheckResult(

@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.progress import in_log
-from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input
+from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input, unmeasured
 from mech_exo_assets.schemas import (
     BLEND,
     DATASET,
@@ -110,7 +110,7 @@ def trained(
             "ensemble": strategy.learning.ensemble,
             "latest": markdown_table(stacking.filter(pl.col("fold") == pl.col("fold").max())),
         },
-        checks=[check("normalised", passed=off == 0, trainings_off=off)],
+        checks=[check("normalised", passed=off == 0, trainings_off=off) if stacking.height else unmeasured("normalised", why)],
     )
 
 
@@ -118,7 +118,7 @@ def trained(
     {
         EXPLANATIONS: {"adds_up": "The contributions to every explained prediction add up to it, to 1e-5."},
         DEPENDENCE: {"explained": "There are rows out of sample to explain. A warning."},
-        INTERACTIONS: {"positive": "No strength is negative."},
+        INTERACTIONS: {"once_each": "No pair of features stands there twice, in whatever order."},
     },
     name="learning__explained",
     code_version="1",
@@ -137,7 +137,7 @@ def explained(
 
     # The check below judges the gap, and shows it.
     found = explain(models, read, threads=strategy.learning.threads, tolerance=math.inf)
-    gap = max(found.largest_gap.values(), default=0.0)
+    gap, why = max(found.largest_gap.values(), default=0.0), "There is no row out of sample to explain."
     names = found.importances["model"].unique(maintain_order=True).to_list()
     pictures = {f"picture_{name}": dg.MetadataValue.md(learning_explained.importances_by_fold(found.importances, name)) for name in names}
     yield materialised(
@@ -149,7 +149,7 @@ def explained(
             "most_important": markdown_table(overall(found.importances).head(15)),
             **pictures,
         },
-        checks=[check("adds_up", passed=gap <= TOLERANCE, largest_gap=gap)],
+        checks=[check("adds_up", passed=gap <= TOLERANCE, largest_gap=gap) if found.rows else unmeasured("adds_up", why)],
     )
     yield materialised(
         DEPENDENCE,
@@ -157,6 +157,8 @@ def explained(
         metadata={f"picture_{name}": dg.MetadataValue.md(learning_explained.dependence(found.dependence, name)) for name in names},
         checks=[check("explained", passed=found.rows > 0, severity=dg.AssetCheckSeverity.WARN, rows=found.rows)],
     )
+    pairs = found.interactions.select("model", low=pl.min_horizontal("first", "second"), high=pl.max_horizontal("first", "second"))
+    twice = int(pairs.is_duplicated().sum())
     strongest = found.interactions.sort("strength", descending=True).head(15)
     yield materialised(
         INTERACTIONS,
@@ -168,12 +170,12 @@ def explained(
                 for name in found.interactions["model"].unique(maintain_order=True)
             },
         },
-        checks=[check("positive", passed=found.interactions.filter(pl.col("strength") < 0).is_empty())],
+        checks=[check("once_each", passed=twice == 0, pairs_twice=twice)],
     )
 
 
 @table_assets(
-    {REGISTERED: {"has_a_run": "Every registered model has a run in MLflow."}},
+    {REGISTERED: {"newest_is_challenger": "The newest model of each kind is the challenger in MLflow."}},
     name="learning__registered",
     code_version="1",
     ins={
@@ -188,7 +190,7 @@ def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) 
     """Which run's model has which alias in MLflow: the newest is challenger, and becomes champion too when the gate lets the factor in."""
     decisions = tables["blend"].sort("date").tail(1).to_dicts()
     passed, reason = (decisions[0]["gate_passed"], decisions[0]["reason"]) if decisions else (False, "nothing was judged yet")
-    rows = []
+    rows, newest = [], {}
     for kind in _FOLDS:
         folds = tables[kind]
         # What a model was worth out of sample is known only after it was recorded.
@@ -196,15 +198,18 @@ def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) 
             if ic is not None:
                 models.log_metrics(run, {"out_of_sample_ic": ic}, step=fold)
         for run in folds.sort("fold").tail(1)["mlflow_run"]:
+            newest[kind] = run
             if passed:
                 models.promote(kind, run)
             rows += [(kind, alias, named, reason) for alias, named in sorted(models.aliases(kind).items())]
     table = pl.DataFrame(rows, schema=REGISTERED.dtypes(), orient="row")
+    challengers = dict(table.filter(alias="challenger").select("model", "mlflow_run").iter_rows())
+    others = [kind for kind, run in newest.items() if challengers.get(kind) != run]
     yield materialised(
         REGISTERED,
         table,
         metadata={"gate_passed": passed, "aliases": markdown_table(table)},
-        checks=[check("has_a_run", passed=table["mlflow_run"].null_count() == 0, models=table.height)],
+        checks=[_newest(others) if newest else unmeasured("newest_is_challenger", reason)],
     )
 
 
@@ -215,14 +220,13 @@ def _trainings(
 
     kind = schema.key.partition("/")[2]
     between = [int(sessions.is_between(*row, closed="none").sum()) for row in table.select("train_to", "test_from").iter_rows()]
-    least = min(between, default=gap)
+    means = {f"mean_{name}": float(str(table[name].mean())) for name in ("train_ic", "test_ic") if table[name].count()}
     return materialised(
         schema,
         table,
         metadata={
             "why": why,
-            "mean_test_ic": table["test_ic"].mean() or 0.0,
-            "mean_train_ic": table["train_ic"].mean() or 0.0,
+            **means,
             "fitted_now": sum(fit.fresh for fit in found.fits if fit.kind == kind),
             "hyperparameters": markdown_table(
                 pl.DataFrame(
@@ -234,8 +238,16 @@ def _trainings(
             "trainings": markdown_table(table.drop("trained_at", "digest", "mlflow_run")),
             "picture": dg.MetadataValue.md(trainings(table, kind)),
         },
-        checks=[check("purged", passed=least >= gap, smallest_gap=least, wanted=gap)],
+        checks=[_purged(min(between), gap) if between else unmeasured("purged", why)],
     )
+
+
+def _purged(smallest: int, wanted: int) -> dg.AssetCheckResult:
+    return check("purged", passed=smallest >= wanted, smallest_gap=smallest, wanted=wanted)
+
+
+def _newest(others: list[str]) -> dg.AssetCheckResult:
+    return check("newest_is_challenger", passed=not others, others=", ".join(others))
 
 
 def _record(models: ModelRegistry, kind: str, table: pl.DataFrame, found: "Training", tags: Mapping[str, str]) -> str | None:

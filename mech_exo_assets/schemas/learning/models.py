@@ -100,7 +100,7 @@ REGISTERED = TableSchema(
         MODEL,
         Column("alias", pl.String, "champion or challenger."),
         Column("mlflow_run", pl.String, "Run of MLflow in which the model was trained."),
-        Column("reason", pl.String, "What the gate said when the alias was last decided."),
+        Column("reason", pl.String, "What the gate says now; an alias stays where it is until another model takes it."),
     ),
     unique=("model", "alias"),
 )
