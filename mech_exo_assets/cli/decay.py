@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
-from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, require_tables, settings_from
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.reports.factor_page import headline
 from mech_exo_assets.schemas import ALARMS, MONITOR, ROTATION, STATISTICS, STATUS, STATUS_HISTORY
 from mech_exo_assets.settings import load_strategy
@@ -70,9 +70,7 @@ def decay(
     settings = settings_from(home, source, config)
     require_source(settings)
     lake = Lake(settings.lake_path)
-    missing = [schema.key for schema in _TABLES if not lake.exists(schema.key)]
-    if missing:
-        raise MechExoError(f"{settings.home} holds no {missing[0]} yet. Run `mech-exo run` first.")
+    require_tables(lake, settings, _TABLES, command="mech-exo run")
     tables = {schema.key: lake.read(schema.key) for schema in _TABLES}
     strategy = load_strategy(settings.config)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OFF_A_TERMINAL)

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, settings_from
+from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, require_tables, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.reports.learning_explained import shown_value
-from mech_exo_assets.schemas import DATASET, LIGHTGBM, MODELS, PREDICTIONS, RIDGE, STACKING, XGBOOST
+from mech_exo_assets.schemas import DATASET, MODELS, PREDICTIONS, STACKING, TRAININGS
 from mech_exo_assets.storage.lake import Lake
 
 if TYPE_CHECKING:
@@ -50,9 +50,6 @@ class Kind(StrEnum):
     ridge = "ridge"
 
 
-_TRAININGS = {Kind.lightgbm: LIGHTGBM, Kind.xgboost: XGBOOST, Kind.ridge: RIDGE}
-
-
 def explain(
     symbol: Annotated[str, typer.Argument(help="Name, as the source calls it.")],
     *,
@@ -68,9 +65,7 @@ def explain(
     settings = settings_from(home, source, config)
     require_source(settings)
     lake = Lake(settings.lake_path)
-    missing = [schema.key for schema in _NEEDED if not lake.exists(schema.key)]
-    if missing:
-        raise MechExoError(f"{settings.home} holds no {missing[0]} yet. Run `mech-exo learn` first.")
+    require_tables(lake, settings, _NEEDED, command="mech-exo learn")
     report = _report(lake, symbol, _session(lake, date), model, top)
     if json:
         sys.stdout.write(json_module.dumps(_plain(report), indent=1) + "\n")
@@ -150,7 +145,7 @@ def _known(symbol: str, names: list[str], day: dt.date) -> str:
 def _training(lake: Lake, row: dict[str, Any]) -> dict[str, Any]:
     """Which training a model is from, as far as its own table tells."""
     told = {name: row[name] for name in ("fold", "test_from", "test_to")}
-    schema = _TRAININGS[Kind(row["model"])]
+    schema = TRAININGS[row["model"]]
     rows = lake.read(schema.key).filter(fold=row["fold"]) if lake.exists(schema.key) else schema.empty()
     more = rows.row(0, named=True) if rows.height else {}
     return told | {name: more.get(name) for name in ("train_from", "train_to", "rounds", "mlflow_run")}

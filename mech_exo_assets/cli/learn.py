@@ -16,8 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, launch
-from mech_exo_assets.cli.options import Config, Home, Json, Source, only_writer, require_choices, require_source, settings_from
-from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.cli.options import (
+    Config,
+    Home,
+    Json,
+    Source,
+    only_writer,
+    require_choices,
+    require_source,
+    require_tables,
+    settings_from,
+)
 from mech_exo_assets.schemas import BLEND, DATASET, MODEL_COMPARISON, MODELS, PRICES, STACKING
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
@@ -49,11 +58,10 @@ def learn(
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []
     if not show:
-        _require(lake, settings, DATASET.key, "mech-exo run")
+        require_tables(lake, settings, [DATASET], command="mech-exo run")
         require_choices(settings)
         not_passed = _launch(settings, lake, Console(stderr=True, quiet=json))
-    for schema in _RESULT:
-        _require(lake, settings, schema.key, "mech-exo learn")
+    require_tables(lake, settings, _RESULT, command="mech-exo learn")
     report = _report(lake) | {
         "home": str(settings.home),
         "seconds": round(time.perf_counter() - started, 3),
@@ -75,11 +83,6 @@ def _launch(settings: Settings, lake: Lake, console: Console) -> list[dict[str, 
     with only_writer(settings):
         tags = {**year_range_tags(min(years), max(years)), ACTOR_TAG: "mech-exo learn", REASON_TAG: "mech-exo learn"}
         return launch(settings, definitions, keys, tags=tags, console=console).not_passed
-
-
-def _require(lake: Lake, settings: Settings, key: str, command: str) -> None:
-    if not lake.exists(key):
-        raise MechExoError(f"{settings.home} holds no {key} yet. Run `{command}` first.")
 
 
 def _report(lake: Lake) -> dict[str, Any]:

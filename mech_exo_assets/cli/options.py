@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,9 @@ from mech_exo_assets.settings import Settings, load_settings, load_strategy
 
 if TYPE_CHECKING:
     import dagster as dg
+
+    from mech_exo_assets.schemas import TableSchema
+    from mech_exo_assets.storage.lake import Lake
 
 Home = Annotated[
     Path | None, typer.Option(help="Folder of everything a run leaves behind. Default: MECH_EXO_HOME, or data/ of the checkout.")
@@ -88,6 +91,19 @@ def require_choices(settings: Settings) -> None:
             f"{settings.home} holds tables of other choices than {named}. Run `mech-exo run` with these choices first (without --select), "
             "or leave --config out; nothing was changed."
         )
+
+
+def require_tables(lake: Lake, settings: Settings, schemas: Iterable[TableSchema], *, command: str) -> None:
+    """Refuse a home that lacks a table, with the command that makes it.
+
+    Raises
+    ------
+    MechExoError
+        Naming the first table that is missing.
+    """
+    missing = next((schema.key for schema in schemas if not lake.exists(schema.key)), None)
+    if missing is not None:
+        raise MechExoError(f"{settings.home} holds no {missing} yet. Run `{command}` first.")
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:

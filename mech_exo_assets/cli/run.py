@@ -77,7 +77,7 @@ def run(
     source: Source = None,
     home: Home = None,
     config: Config = None,
-    select: Annotated[str | None, typer.Option(help="Dagster's asset selection, e.g. 'group:market' or '+key:\"decay/ic\"'.")] = None,
+    select: Annotated[str | None, typer.Option(help="Dagster's asset selection, e.g. 'group:market' or 'key:\"decay/ic\"'.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute all years, even those that are up to date.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Let this home's tables of another source go, and take the source that is asked for.")

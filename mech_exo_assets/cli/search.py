@@ -17,8 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, launch
-from mech_exo_assets.cli.options import Config, Home, Json, Source, only_writer, require_choices, require_source, settings_from
-from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.cli.options import (
+    Config,
+    Home,
+    Json,
+    Source,
+    only_writer,
+    require_choices,
+    require_source,
+    require_tables,
+    settings_from,
+)
 from mech_exo_assets.schemas import COMPARISON, HISTORY, IC, MONITOR, OPTIMISED, OVERFITTING, PRICES, RESIDUAL_IC, SCORES, TRIALS, UNIVERSE
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
@@ -53,7 +62,7 @@ def search(
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []
     if not show:
-        _require_inputs(lake, settings)
+        require_tables(lake, settings, _WANTED, command="mech-exo run")
         require_choices(settings)
         not_passed = _launch(settings, Console(stderr=True, quiet=json))
     report = _report(lake, versions_of_one_search(lake)) | {
@@ -74,12 +83,6 @@ def _launch(settings: Settings, console: Console) -> list[dict[str, str]]:
     with only_writer(settings):
         tags = {ACTOR_TAG: "mech-exo search", REASON_TAG: "mech-exo search"}
         return launch(settings, build_definitions(settings), WEIGHT_SEARCH.name, tags=tags, console=console).not_passed
-
-
-def _require_inputs(lake: Lake, settings: Settings) -> None:
-    missing = [schema.key for schema in _WANTED if not lake.exists(schema.key)]
-    if missing:
-        raise MechExoError(f"{settings.home} holds no {missing[0]} yet. Run `mech-exo run` first.")
 
 
 def _report(lake: Lake, versions: Mapping[str, int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ What belongs here: the tables of the group `decay`. What does not: the formulas 
 the page of each factor (`factor_pages`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 import polars as pl
@@ -50,7 +50,7 @@ INDEX_COLUMNS = ["date", "symbol", "total_return_index"]
     automation=ON_YEAR_UPDATE,
     ins={
         "scores": table_input(SCORES),
-        "learned": table_input(LEARNED_SCORES),
+        "learned": table_input(LEARNED_SCORES, optional=True),
         "forward_returns": table_input(FORWARD_RETURNS),
     },
     checks={
@@ -71,7 +71,7 @@ def ic(
     panel = Panel.from_frame(scores, factor_columns(scores.columns))
     returns = forward_return_matrices(forward_returns, sessions=panel.sessions, symbols=panel.symbols)
     table = ic_table(panel.fields, returns, panel.sessions, min_names=strategy.ic.min_names)
-    sources = score_sources(scores)
+    sources = score_sources(panel.fields)
     return materialised(
         IC,
         table,
@@ -100,7 +100,7 @@ def ic(
     automation=ON_YEAR_UPDATE,
     ins={
         "scores": table_input(SCORES, partition_mapping=years_before(1)),
-        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1)),
+        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1), optional=True),
         "prices": table_input(PRICES, columns=INDEX_COLUMNS, partition_mapping=years_around(before=BETA_YEARS, after=FORWARD_YEARS)),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
@@ -137,7 +137,7 @@ def diagnostics(
         LAGGED_IC: lagged_ic_table(panel, market, lags=choices.lags, **of_all),
         SECTOR_IC: sector_ic_table(panel, market, horizon=strategy.monitored_horizon, sectors=sectors, **of_all),
     }
-    sources = [*score_sources(scores), "market/prices.total_return_index"]
+    sources = [*score_sources(factors), "market/prices.total_return_index"]
     with_sectors = [*sources, "market/universe.sector"]
     for schema, table in tables.items():
         lineage = with_sectors if schema is not LAGGED_IC else sources
@@ -336,10 +336,12 @@ def rotation(
     status: pl.DataFrame, statistics: pl.DataFrame, strategy: dg.ResourceParam[Strategy], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """By how much the evidence recommends to multiply each factor's weight. A recommendation: no weight is changed by it."""
-    from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
+    from mech_exo_assets.quant.composite import composite_weights
+    from mech_exo_assets.quant.factor_names import ML_ALPHA
     from mech_exo_assets.quant.rotation import rotation as recommended
 
-    factors, learned = (lake.scan(schema.key).collect_schema().names() for schema in (SCORES, LEARNED_SCORES))
+    factors = lake.scan(SCORES.key).collect_schema().names()
+    learned = lake.scan(LEARNED_SCORES.key).collect_schema().names() if lake.exists(LEARNED_SCORES.key) else []
     table = recommended(
         status,
         statistics,
@@ -356,9 +358,9 @@ def rotation(
     )
 
 
-def score_sources(scores: pl.DataFrame) -> list[str]:
+def score_sources(factors: Iterable[str]) -> list[str]:
     """The column, as `group/table.column`, of each factor's scores; that of the machine-learned one is in a table of its own."""
     from mech_exo_assets.quant.learning.scores import ML_ALPHA
 
     tables = {ML_ALPHA: LEARNED_SCORES.key}
-    return [f"{tables.get(name, SCORES.key)}.{name}" for name in factor_columns(scores.columns)]
+    return [f"{tables.get(name, SCORES.key)}.{name}" for name in factors]

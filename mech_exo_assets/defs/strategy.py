@@ -24,7 +24,7 @@ RISK_YEARS = 3
     COMPOSITE,
     code_version="2",
     automation=ON_YEAR_UPDATE,
-    ins={"scores": table_input(SCORES), "learned": table_input(LEARNED_SCORES), "blend": table_input(BLEND)},
+    ins={"scores": table_input(SCORES), "learned": table_input(LEARNED_SCORES, optional=True), "blend": table_input(BLEND, optional=True)},
     checks={"standardised": "On every session the composite has mean 0 and standard deviation 1."},
 )
 def composite(
@@ -38,7 +38,7 @@ def composite(
     table = composite_table(result.score, result.panel)
     moments = table.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
     off = moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9))
-    sources = score_sources(pl.DataFrame(schema=dict.fromkeys(result.used, pl.Float64)))
+    sources = score_sources(result.used)
     weights = result.weights
     return materialised(
         COMPOSITE,

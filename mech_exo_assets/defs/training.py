@@ -29,6 +29,7 @@ from mech_exo_assets.schemas import (
     REGISTERED,
     RIDGE,
     STACKING,
+    TRAININGS,
     XGBOOST,
     TableSchema,
 )
@@ -40,7 +41,6 @@ from mech_exo_assets.storage.models import Training as Recorded
 if TYPE_CHECKING:
     from mech_exo_assets.quant.models.training import Training
 
-_FOLDS = {"lightgbm": LIGHTGBM, "xgboost": XGBOOST, "ridge": RIDGE}
 _FITTED_BEFORE = "No training tests a session that it was fitted on, nor one whose label it knows in part."
 
 
@@ -71,11 +71,11 @@ def trained(
 
     # A training takes minutes. Whatever would stop its record stops it now.
     models.require()
-    before = {kind: _before(lake, schema) for kind, schema in _FOLDS.items()}
+    before = {kind: _before(lake, schema) for kind, schema in TRAININGS.items()}
     known = known_from(before, _before(lake, MODELS), _before(lake, STACKING))
-    why, told = "complete", in_log(context.log, "models")
+    why = "complete"
     try:
-        found = train(dataset, strategy, known=known, progress=lambda _what, done, wanted: told(done, wanted))
+        found = train(dataset, strategy, known=known, progress=in_log(context.log, "models"))
         if not found.fits:
             why = "; ".join(found.skipped.values())
     except NoWindowError as error:
@@ -83,7 +83,7 @@ def trained(
         found, why = Training(Features(())), str(error)
     now = dt.datetime.now(dt.UTC)
     version, sessions = lake.version(DATASET.key), dataset.select(pl.col("date").unique()).collect()["date"]
-    for kind, schema in _FOLDS.items():
+    for kind, schema in TRAININGS.items():
         table = fold_table(found, kind, before[kind], now=now, run=None)
         run = _record(models, kind, table, found, _tags(context, strategy, version))
         table = fold_table(found, kind, before[kind], now=now, run=run)
@@ -191,7 +191,7 @@ def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) 
     decisions = tables["blend"].sort("date").tail(1).to_dicts()
     passed, reason = (decisions[0]["gate_passed"], decisions[0]["reason"]) if decisions else (False, "nothing was judged yet")
     rows, newest = [], {}
-    for kind in _FOLDS:
+    for kind in TRAININGS:
         folds = tables[kind]
         # What a model was worth out of sample is known only after it was recorded.
         for fold, run, ic in folds.join(tables["comparison"].filter(model=kind), on="fold").select("fold", "mlflow_run", "ic").iter_rows():

@@ -35,7 +35,7 @@ from mech_exo_assets.settings import Strategy
     code_version="1",
     ins={
         "scores": table_input(SCORES),
-        "learned": table_input(LEARNED_SCORES),
+        "learned": table_input(LEARNED_SCORES, optional=True),
         "ic": table_input(IC),
         "prices": table_input(PRICES, columns=[*TRADED_PRICES, "high", "low"]),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
@@ -43,7 +43,8 @@ from mech_exo_assets.settings import Strategy
 )
 def windows(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Windows roll over the history: weights are fitted on the training of each, and judged on the sessions that follow it."""
-    from mech_exo_assets.quant.learning.scores import names_learned, with_learned
+    from mech_exo_assets.quant.composite import names_learned
+    from mech_exo_assets.quant.learning.scores import with_learned
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.walk_forward import NoWindowError, fits_of, gap_sessions, walk_forward
 

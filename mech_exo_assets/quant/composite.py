@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.panel import Matrix, Panel, Vector, session_sums
 
 
@@ -29,6 +30,54 @@ def factor_weights(chosen: str | Mapping[str, float], factors: list[str]) -> dic
     if unknown:
         raise InputError(f"composite.weights: no factor '{unknown[0]}' in this source's data; there are: {', '.join(sorted(factors))}.")
     return {name: weight for name, weight in chosen.items() if weight}
+
+
+def weights_without_learned(chosen: str | Mapping[str, float], factors: list[str]) -> dict[str, float]:
+    """`factor_weights` over all factors but `ml_alpha`, which has a weight of its own (`learning.blend`).
+
+    Parameters
+    ----------
+    chosen : str or mapping of str to float
+        `composite.weights`; a weight for `ml_alpha` in it is left out.
+    factors : list of str
+        Those that are there, with `ml_alpha` among them or not.
+
+    Raises
+    ------
+    InputError
+        If a weight is given to a factor that is not there.
+    """
+    others = [name for name in factors if name != ML_ALPHA]
+    if isinstance(chosen, str):
+        return factor_weights(chosen, others)
+    return factor_weights({name: weight for name, weight in chosen.items() if name != ML_ALPHA}, others)
+
+
+def names_learned(chosen: str | Mapping[str, float]) -> bool:
+    """Whether `composite.weights` gives `ml_alpha` a weight of its own, so that no blend does."""
+    return isinstance(chosen, Mapping) and ML_ALPHA in chosen
+
+
+def composite_weights(chosen: str | Mapping[str, float], factors: list[str], *, learned: bool) -> dict[str, float]:
+    """Weights of the composite's factors, `ml_alpha` among them where the strategy names it and something was predicted.
+
+    Parameters
+    ----------
+    chosen : str or mapping of str to float
+        `composite.weights`.
+    factors : list of str
+        All but `ml_alpha`.
+    learned : bool
+        Whether there are scores of `ml_alpha`.
+
+    Raises
+    ------
+    InputError
+        If a weight is given to a factor that is not there.
+    """
+    if names_learned(chosen) and learned:
+        return factor_weights(chosen, [*factors, ML_ALPHA])
+    return weights_without_learned(chosen, factors)
 
 
 def composite_score(scores: Panel, weights: Mapping[str, float], *, min_coverage: float) -> Matrix:

@@ -36,6 +36,7 @@ from mech_exo_assets.schemas.learning import (
     REGISTERED,
     RIDGE,
     STACKING,
+    TRAININGS,
     XGBOOST,
 )
 from mech_exo_assets.schemas.market import FEATURES, FORWARD_RETURNS, FUNDAMENTALS, PRICES, QUALITY, UNIVERSE
@@ -161,6 +162,7 @@ __all__ = [
     "TABLES",
     "TARGETS",
     "TRADES",
+    "TRAININGS",
     "TRIALS",
     "TRIAL_RETURNS",
     "TRIAL_WEIGHTS",

@@ -38,7 +38,7 @@ BINS, EDGE_ROWS = 255, 200_000
 
 def ours(folder: Path) -> list[dict[str, Any]]:
     """`quant.models.training.train`, without the ridge regression, which the loop does not have either."""
-    training.MODELS = AVERAGED
+    training.KINDS = AVERAGED
     found = training.train(pl.scan_parquet(folder / "*.parquet"), STRATEGY)
     return [{"kind": fit.kind, **{name: fit.figures[name] for name in FIGURES}} for fit in found.fits]
 

@@ -54,7 +54,7 @@ class Outcome:
 def judged(seed: int, home: Path) -> Outcome:
     """Run the chain up to the monitor on one market, and hold it against the truth."""
     source = f"simulator:names={NAMES},sessions={SESSIONS},factors={FACTORS},dying={DYING},seed={seed}"
-    done = mech_exo("run", "--source", source, "--home", home, "--select", '+key:"decay/rotation"')
+    done = mech_exo("run", "--source", source, "--home", home, "--select", '+key:"decay/rotation" and not group:"learning"')
     assert done.returncode == 0, done.stderr
     lake = Lake(home / "lake")
     status, alarms, history = (lake.read(f"decay/{name}") for name in ("status", "alarms", "status_history"))

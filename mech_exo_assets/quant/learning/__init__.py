@@ -10,7 +10,7 @@ from mech_exo_assets.quant.learning.blend import blend_table, blend_weights
 from mech_exo_assets.quant.learning.comparison import comparison_table
 from mech_exo_assets.quant.learning.gate import Measure, Verdict, gate
 from mech_exo_assets.quant.learning.judged import BLENDED, COMPOSITE, ENSEMBLE, Judged, judge
-from mech_exo_assets.quant.learning.scores import ML_ALPHA, learned_score_table, weights_without_learned, with_learned
+from mech_exo_assets.quant.learning.scores import ML_ALPHA, learned_score_table, with_learned
 
 __all__ = [
     "BLENDED",
@@ -26,6 +26,5 @@ __all__ = [
     "gate",
     "judge",
     "learned_score_table",
-    "weights_without_learned",
     "with_learned",
 ]

@@ -18,15 +18,13 @@ import polars as pl
 
 from mech_exo_assets.quant.decay.statistics import least_sessions, mean_and_test
 from mech_exo_assets.quant.learning.inference import diebold_mariano, mean_intervals
-from mech_exo_assets.quant.learning.judged import COMPOSITE, FORECASTS, Judged
+from mech_exo_assets.quant.learning.judged import COMPOSITE, Judged
+from mech_exo_assets.quant.models.fitted import KINDS, RIDGE
 from mech_exo_assets.quant.panel import Index, Matrix, Vector
 from mech_exo_assets.quant.quintiles import quintile_figures
 from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.schemas import MODEL_COMPARISON
 from mech_exo_assets.settings import Strategy
-
-RIDGE = "ridge"
-"""Whose squared error the other models have to beat."""
 
 
 def comparison_table(judged: Judged, folds: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
@@ -69,7 +67,8 @@ def _by_session(judged: Judged, model: str, strategy: Strategy) -> dict[str, Vec
     """Spread, turnover and, of a forecast, its sum of squared errors; NaN where there is none."""
     figures = quintile_figures(judged.scores[model], [judged.returns], [strategy.learning_horizon])
     found = {"spread": figures.returns[0, :, -1] - figures.returns[0, :, 0], "turnover": figures.turnover[0]}
-    if model in FORECASTS and strategy.learning.objective == "regression":
+    # A score has an order and no size.
+    if model in KINDS and strategy.learning.objective == "regression":
         found["squared_error"] = _row_squares(judged.labels - judged.scores[model])
         found["squared_label"] = _row_squares(judged.labels)
     return found

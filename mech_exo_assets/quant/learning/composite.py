@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.composite import blended_score, composite_score
+from mech_exo_assets.quant.composite import blended_score, composite_score, composite_weights, names_learned
 from mech_exo_assets.quant.learning.blend import blend_weights
-from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights, names_learned, with_learned
+from mech_exo_assets.quant.learning.scores import ML_ALPHA, with_learned
 from mech_exo_assets.quant.panel import Matrix, Panel, Vector
 from mech_exo_assets.schemas import factor_columns
 from mech_exo_assets.settings.research import Composite

@@ -20,17 +20,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mech_exo_assets.quant.composite import blended_score, composite_score
+from mech_exo_assets.quant.composite import blended_score, composite_score, weights_without_learned
 from mech_exo_assets.quant.ic import information_coefficients
-from mech_exo_assets.quant.learning.scores import ENSEMBLE, ML_ALPHA, weights_without_learned
+from mech_exo_assets.quant.learning.scores import ML_ALPHA
+from mech_exo_assets.quant.models.fitted import ENSEMBLE, KINDS
 from mech_exo_assets.quant.panel import Dates, Matrix, Panel, Vector, unique_dates, unique_symbols
 from mech_exo_assets.schemas import factor_columns
 from mech_exo_assets.settings import Strategy
 
-FORECASTS = ("lightgbm", "xgboost", "ridge")
-"""Models whose value is a forecast of the label itself, as long as they were trained on its size."""
 COMPOSITE, BLENDED = "composite", "blended"
-ORDER = (*FORECASTS, ENSEMBLE, COMPOSITE, BLENDED)
+ORDER = (*KINDS, ENSEMBLE, COMPOSITE, BLENDED)
 """In which rows and lines stand."""
 
 

@@ -6,19 +6,14 @@ factor is worth (`comparison`), and its weight (`blend`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
-from mech_exo_assets.quant.composite import factor_weights
 from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.factors.scoring import score, sector_codes
+from mech_exo_assets.quant.models.fitted import ENSEMBLE
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.schemas import LEARNED_SCORES
 from mech_exo_assets.settings import Strategy
-
-ENSEMBLE = "ensemble"
-"""Name of the joined model in `schemas.PREDICTIONS`, whose value the factor is."""
 
 
 def learned_score_table(predictions: pl.DataFrame, universe: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
@@ -75,51 +70,3 @@ def with_learned(scores: pl.DataFrame, learned: pl.DataFrame) -> pl.DataFrame:
     if ML_ALPHA not in learned.columns:
         return scores
     return scores.join(learned.select("date", "symbol", ML_ALPHA), on=["date", "symbol"], how="left", maintain_order="left")
-
-
-def weights_without_learned(chosen: str | Mapping[str, float], factors: list[str]) -> dict[str, float]:
-    """`composite.factor_weights` over all factors but `ml_alpha`, which has a weight of its own (`blend`).
-
-    Parameters
-    ----------
-    chosen : str or mapping of str to float
-        `composite.weights`; a weight for `ml_alpha` in it is left out.
-    factors : list of str
-        Those that are there, with `ml_alpha` among them or not.
-
-    Raises
-    ------
-    InputError
-        If a weight is given to a factor that is not there.
-    """
-    others = [name for name in factors if name != ML_ALPHA]
-    if isinstance(chosen, str):
-        return factor_weights(chosen, others)
-    return factor_weights({name: weight for name, weight in chosen.items() if name != ML_ALPHA}, others)
-
-
-def names_learned(chosen: str | Mapping[str, float]) -> bool:
-    """Whether `composite.weights` gives `ml_alpha` a weight of its own, so that no blend does."""
-    return isinstance(chosen, Mapping) and ML_ALPHA in chosen
-
-
-def composite_weights(chosen: str | Mapping[str, float], factors: list[str], *, learned: bool) -> dict[str, float]:
-    """Weights of the composite's factors, `ml_alpha` among them where the strategy names it and something was predicted.
-
-    Parameters
-    ----------
-    chosen : str or mapping of str to float
-        `composite.weights`.
-    factors : list of str
-        All but `ml_alpha`.
-    learned : bool
-        Whether there are scores of `ml_alpha`.
-
-    Raises
-    ------
-    InputError
-        If a weight is given to a factor that is not there.
-    """
-    if names_learned(chosen) and learned:
-        return factor_weights(chosen, [*factors, ML_ALPHA])
-    return weights_without_learned(chosen, factors)

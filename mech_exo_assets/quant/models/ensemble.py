@@ -18,14 +18,12 @@ from scipy.optimize import nnls
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from mech_exo_assets.quant.models.fitted import LIGHTGBM, RIDGE, XGBOOST
+from mech_exo_assets.quant.models.fitted import LIGHTGBM, XGBOOST
 from mech_exo_assets.quant.panel import Index
 
 RANK_AVERAGE, STACKED = "rank_average", "stacked"
 AVERAGED = (LIGHTGBM, XGBOOST)
 """Members of the rank average. The ridge regression is what they are compared with."""
-MODELS = (LIGHTGBM, XGBOOST, RIDGE)
-"""All models; members of the stacked ensemble."""
 
 
 def normal_scores(values: NDArray[np.float64], starts: Index) -> NDArray[np.float64]:

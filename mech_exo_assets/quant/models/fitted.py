@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import xgboost
 
 LIGHTGBM, XGBOOST, RIDGE, ENSEMBLE = "lightgbm", "xgboost", "ridge", "ensemble"
+KINDS = (LIGHTGBM, XGBOOST, RIDGE)
+"""All kinds of model: the members of a stacked ensemble, and what is trained, compared and registered."""
 SECTOR = "sector"
 
 Rows32: TypeAlias = NDArray[np.float32]

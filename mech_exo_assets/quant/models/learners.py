@@ -81,9 +81,21 @@ class Learner(Protocol):
         """Let go of what was kept for the next fit on the same sessions."""
         ...
 
-    def library(self) -> str:
-        """Name and version of what computes."""
-        ...
+
+def boosting_defaults() -> dict[str, Any]:
+    """What both boosting libraries are given alike where nothing is searched; the size of a tree is each one's own."""
+    return {"learning_rate": 0.05, "least_share": 0.005, "feature_share": 0.5, "row_share": 0.7, "l2": 10.0}
+
+
+def suggested_boosting(trial: optuna.Trial) -> dict[str, Any]:
+    """The same of one trial of a search."""
+    return {
+        "learning_rate": 0.05,
+        "least_share": trial.suggest_float("least_share", 0.001, 0.05, log=True),
+        "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
+        "row_share": trial.suggest_float("row_share", 0.5, 1.0),
+        "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
+    }
 
 
 def grades(label: NDArray[np.float32]) -> NDArray[np.int32]:

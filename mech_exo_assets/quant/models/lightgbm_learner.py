@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mech_exo_assets.quant.models.fitted import LIGHTGBM, LightGbm
-from mech_exo_assets.quant.models.learners import GRADES, Parameters, Stopped, grades
+from mech_exo_assets.quant.models.learners import GRADES, Parameters, Stopped, boosting_defaults, grades, suggested_boosting
 from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_assets.settings.learning import Learning
 
@@ -55,25 +55,11 @@ class LightGbmLearner:
 
     def defaults(self) -> Parameters:
         """See `learners.Learner`."""
-        return {
-            "learning_rate": 0.05,
-            "leaves": 15,
-            "least_share": 0.005,
-            "feature_share": 0.5,
-            "row_share": 0.7,
-            "l2": 10.0,
-        }
+        return {"leaves": 15, **boosting_defaults()}
 
     def suggest(self, trial: optuna.Trial) -> Parameters:
         """See `learners.Learner`."""
-        return {
-            "learning_rate": 0.05,
-            "leaves": trial.suggest_int("leaves", 4, 63, log=True),
-            "least_share": trial.suggest_float("least_share", 0.001, 0.05, log=True),
-            "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
-            "row_share": trial.suggest_float("row_share", 0.5, 1.0),
-            "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
-        }
+        return {"leaves": trial.suggest_int("leaves", 4, 63, log=True), **suggested_boosting(trial)}
 
     def fit(self, sessions: slice, parameters: Parameters, *, rounds: int | None) -> LightGbm:
         """See `learners.Learner`."""
@@ -101,10 +87,6 @@ class LightGbmLearner:
 
     def forget(self) -> None:
         """See `learners.Learner`. Nothing is kept."""
-
-    def library(self) -> str:
-        """See `learners.Learner`."""
-        return f"lightgbm {lightgbm.__version__}"
 
     def _model(self, booster: lightgbm.Booster) -> LightGbm:
         return LightGbm(self._rows.features, booster, self._choices.threads)

@@ -61,10 +61,6 @@ class RidgeLearner:
     def forget(self) -> None:
         """See `learners.Learner`. Nothing is kept."""
 
-    def library(self) -> str:
-        """See `learners.Learner`."""
-        return f"numpy {np.__version__}"
-
     def _models(self, sessions: slice, penalties: tuple[float, ...]) -> list[Ridge]:
         """Ridge regressions of standardised features, one for each penalty: (R + penalty · I) b = r, with R the correlations.
 

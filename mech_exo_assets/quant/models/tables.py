@@ -12,13 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.models.ensemble import MODELS as KINDS
 from mech_exo_assets.quant.models.training import Fit, Known, Training
 from mech_exo_assets.quant.walk_forward import Window
-from mech_exo_assets.schemas import LIGHTGBM, MODELS, RIDGE, STACKING, XGBOOST, TableSchema
-
-FOLDS: dict[str, TableSchema] = dict(zip(KINDS, (LIGHTGBM, XGBOOST, RIDGE), strict=True))
-"""The table of trainings of each kind of model."""
+from mech_exo_assets.schemas import MODELS, STACKING, TRAININGS
 
 
 def fold_table(training: Training, kind: str, before: pl.DataFrame, *, now: dt.datetime, run: str | None) -> pl.DataFrame:
@@ -42,7 +38,7 @@ def fold_table(training: Training, kind: str, before: pl.DataFrame, *, now: dt.d
             origin = {"trained_at": now, "mlflow_run": run} if fit.fresh else kept[fit.digest]
             measured = {name: _plain(value) for name, value in fit.figures.items() if name not in _PLANNED}
             rows.append({**measured, **_planned(fit.window, training), **origin, "digest": fit.digest})
-    schema = FOLDS[kind]
+    schema = TRAININGS[kind]
     return pl.DataFrame([{name: row[name] for name in schema.names} for row in rows], schema=schema.dtypes())
 
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.quant.models.catalogue import open_learner
-from mech_exo_assets.quant.models.ensemble import MODELS, STACKED, average_weights, stacked_weights
-from mech_exo_assets.quant.models.fitted import RIDGE, SECTOR, Features, Model, load
+from mech_exo_assets.quant.models.ensemble import STACKED, average_weights, stacked_weights
+from mech_exo_assets.quant.models.fitted import KINDS, RIDGE, SECTOR, Features, Model, load
 from mech_exo_assets.quant.models.folds import inner_folds, planned_trainings, validation_of
 from mech_exo_assets.quant.models.learners import Learner, Parameters
 from mech_exo_assets.quant.models.rows import TrainingRows, by_year
@@ -40,8 +40,8 @@ _STACKED = "weights of at least 0, fitted on the validation of this training"
 _MIN_SESSIONS = 30
 """Sampled sessions with labels without which nothing is fitted, or judged, on a stretch."""
 
-Progress = Callable[[str, int, int], None]
-"""Told what has been done, of how many: ("lightgbm, training 3 of 27", 7, 81)."""
+Progress = Callable[[int, int], None]
+"""Told how many models of how many are there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +167,9 @@ class _Trainer:
                 owners.clear()
             validated: dict[str, NDArray[np.float64]] = {}
             fits = []
-            for number, kind in enumerate(MODELS):
+            for number, kind in enumerate(KINDS):
                 fits.append(self._fit(kind, window, owners, done, validated))
-                self._progress(f"{kind}, training {at + 1} of {len(usable)}", at * len(MODELS) + number + 1, len(usable) * len(MODELS))
+                self._progress(at * len(KINDS) + number + 1, len(usable) * len(KINDS))
             done.fits.extend(fits)
             self._weigh(window, fits, validated, done)
         return done
@@ -234,7 +234,7 @@ class _Trainer:
         if self._strategy.learning.ensemble == STACKED:
             known = self._known.weights.get(window.number, {})
             # Those of a rank average leave a model out; they were not fitted, and are none that could be kept.
-            if set(known) == set(MODELS) and not any(fit.fresh for fit in fits):
+            if set(known) == set(KINDS) and not any(fit.fresh for fit in fits):
                 weights, reason = dict(known), _STACKED
             else:
                 weights, reason = self._stacked(window, fits, validated)
@@ -328,5 +328,5 @@ def _length(part: slice) -> int:
     return max(part.stop - part.start, 0)
 
 
-def _silent(_what: str, _done: int, _of: int) -> None:
+def _silent(_done: int, _of: int) -> None:
     return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.quant.models.fitted import XGBOOST, XGBoost, xgboost_types
-from mech_exo_assets.quant.models.learners import Parameters, Stopped, grades
+from mech_exo_assets.quant.models.learners import Parameters, Stopped, boosting_defaults, grades, suggested_boosting
 from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_assets.settings.learning import Learning
 
@@ -58,25 +58,11 @@ class XGBoostLearner:
 
     def defaults(self) -> Parameters:
         """See `learners.Learner`."""
-        return {
-            "learning_rate": 0.05,
-            "depth": 4,
-            "least_share": 0.005,
-            "feature_share": 0.5,
-            "row_share": 0.7,
-            "l2": 10.0,
-        }
+        return {"depth": 4, **boosting_defaults()}
 
     def suggest(self, trial: optuna.Trial) -> Parameters:
         """See `learners.Learner`."""
-        return {
-            "learning_rate": 0.05,
-            "depth": trial.suggest_int("depth", 2, 7),
-            "least_share": trial.suggest_float("least_share", 0.001, 0.05, log=True),
-            "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
-            "row_share": trial.suggest_float("row_share", 0.5, 1.0),
-            "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
-        }
+        return {"depth": trial.suggest_int("depth", 2, 7), **suggested_boosting(trial)}
 
     def fit(self, sessions: slice, parameters: Parameters, *, rounds: int | None) -> XGBoost:
         """See `learners.Learner`."""
@@ -108,10 +94,6 @@ class XGBoostLearner:
     def forget(self) -> None:
         """See `learners.Learner`."""
         self._held.clear()
-
-    def library(self) -> str:
-        """See `learners.Learner`."""
-        return f"xgboost {xgboost.__version__}"
 
     def _of(self, parameters: Parameters, sessions: slice) -> dict[str, Any]:
         rows = self._rows.of_sessions(sessions)

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
+from mech_exo_assets.quant.composite import composite_weights
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.panel import Dates, Vector
 from mech_exo_assets.quant.walk_forward.windows import Window
 from mech_exo_assets.settings import Strategy

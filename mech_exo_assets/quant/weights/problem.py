@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.learning.scores import ML_ALPHA, composite_weights
+from mech_exo_assets.quant.composite import composite_weights
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.panel import Dates, Panel
 from mech_exo_assets.quant.walk_forward import gap_sessions
 from mech_exo_assets.quant.weights import known

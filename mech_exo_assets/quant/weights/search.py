@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,12 +108,12 @@ def run(
                 break
             time.sleep(_LOOK_AGAIN)
             continue
-        try:
+        with ExitStack() as undo:
+            # Given back whatever ends it, Ctrl-C too.
+            undo.callback(store.release, batch)
             asker.learn(store.trials())
             store.complete(batch, asker.tried(batch, judge))
-        except BaseException:
-            store.release(batch)
-            raise
+            undo.pop_all()
         _tell(progress, len(store.trials()), choices.trials)
     return store.trials()
 

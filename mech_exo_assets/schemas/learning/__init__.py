@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from mech_exo_assets.schemas.learning.dataset import DATASET
 from mech_exo_assets.schemas.learning.explanations import DEPENDENCE, EXPLANATIONS, INTERACTIONS
-from mech_exo_assets.schemas.learning.models import LEARNED_SCORES, LIGHTGBM, MODELS, PREDICTIONS, REGISTERED, RIDGE, STACKING, XGBOOST
+from mech_exo_assets.schemas.learning.models import (
+    LEARNED_SCORES,
+    LIGHTGBM,
+    MODELS,
+    PREDICTIONS,
+    REGISTERED,
+    RIDGE,
+    STACKING,
+    TRAININGS,
+    XGBOOST,
+)
 from mech_exo_assets.schemas.learning.worth import BLEND, MODEL_COMPARISON
 from mech_exo_assets.schemas.table import TableSchema
 
@@ -41,5 +51,6 @@ __all__ = [
     "REGISTERED",
     "RIDGE",
     "STACKING",
+    "TRAININGS",
     "XGBOOST",
 ]

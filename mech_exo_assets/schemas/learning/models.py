@@ -39,6 +39,9 @@ LIGHTGBM = _folds("lightgbm", "LightGBM")
 XGBOOST = _folds("xgboost", "XGBoost")
 RIDGE = _folds("ridge", "a ridge regression, the linear model that the others have to beat,")
 
+TRAININGS = {"lightgbm": LIGHTGBM, "xgboost": XGBOOST, "ridge": RIDGE}
+"""The table of trainings of each kind of model."""
+
 MODELS = TableSchema(
     key="learning/models",
     row="One trained model of one training, as its library writes it.",

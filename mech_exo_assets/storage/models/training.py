@@ -9,9 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mech_exo_assets.quant.models.fitted import LIGHTGBM, RIDGE, XGBOOST, Model
-
-KINDS = (LIGHTGBM, XGBOOST, RIDGE)
+from mech_exo_assets.quant.models.fitted import KINDS, Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -45,12 +46,12 @@ def open_database(address: str) -> Opened:
     url = way.parse(address)
     engine = way.create_engine(url)
     way.make_folder(url)
-    try:
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
         with way.in_words(url):
-            return _prepare(url, engine)
-    except BaseException:
-        engine.dispose()
-        raise
+            opened = _prepare(url, engine)
+        undo.pop_all()
+    return opened
 
 
 def _prepare(url: sa.URL, engine: sa.Engine) -> Opened:

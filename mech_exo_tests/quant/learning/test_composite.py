@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.quant.composite import blended_score, composite_score
+from mech_exo_assets.quant.composite import blended_score, composite_score, composite_weights
 from mech_exo_assets.quant.learning.composite import composite_with_learned
-from mech_exo_assets.quant.learning.scores import composite_weights
 from mech_exo_assets.schemas import BLEND, LEARNED_SCORES
 from mech_exo_assets.settings.research import Composite
 

@@ -8,8 +8,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.composite import weights_without_learned
 from mech_exo_assets.quant.factors.tables import largest_deviation, score_table
-from mech_exo_assets.quant.learning import ML_ALPHA, learned_score_table, weights_without_learned, with_learned
+from mech_exo_assets.quant.learning import ML_ALPHA, learned_score_table, with_learned
 from mech_exo_assets.schemas import LEARNED_SCORES
 from mech_exo_tests.quant.learning.world import strategy, world
 
