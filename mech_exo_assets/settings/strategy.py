@@ -21,6 +21,8 @@ from mech_exo_assets.settings.decay import Decay
 from mech_exo_assets.settings.faults import first_fault
 from mech_exo_assets.settings.judgement import Alerts, Backtest, Costs, WalkForward
 from mech_exo_assets.settings.learning import Learning
+from mech_exo_assets.settings.lifecycle import Lifecycle
+from mech_exo_assets.settings.live import Drift, Live
 from mech_exo_assets.settings.portfolio import Construction, with_construction
 from mech_exo_assets.settings.research import Composite, Factors, Ic, Quality, Scores
 from mech_exo_assets.settings.search import Gates, Search
@@ -50,6 +52,9 @@ class Strategy(Section):
     search: Search
     gates: Gates
     learning: Learning
+    live: Live
+    drift: Drift
+    lifecycle: Lifecycle
     alerts: Alerts
     seed: int = Field(ge=0)
 
