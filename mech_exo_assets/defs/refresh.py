@@ -102,7 +102,7 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
             by_year.setdefault(str(each), []).append(f"{known}:{value:016x}:{rows}")
     universe = data.universe.select(_row_hash()).sum().item()
     years = {year: " ".join(parts) for year, parts in sorted(by_year.items())}
-    return Fingerprint(source, choices_hash(strategy), f"{universe:016x}", years, _code_hash())
+    return Fingerprint(source, choices_hash(strategy), f"{universe:016x}", years, code_hash())
 
 
 def choices_hash(strategy: Strategy) -> str:
@@ -209,7 +209,7 @@ def _read(home: Path) -> tuple[datetime | None, Fingerprint] | None:
         raise InputError(f"{path}: not a record of a refresh ({error}). Delete it; the next run computes everything anew.") from error
 
 
-def _code_hash() -> str:
+def code_hash() -> str:
     """Of every module whose change can change a table."""
     root = Path(mech_exo_assets.__file__).parent
     digest = hashlib.sha256()

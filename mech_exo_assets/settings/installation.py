@@ -53,9 +53,9 @@ class Settings(BaseSettings):
     slack_webhook : SecretStr or None
         Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
     db_url : SecretStr or None
-        Database of the weight searches and of MLflow (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
+        Database of the weight searches, of MLflow and of the ledger (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
         `postgresql://user:password@host/database`, which several machines may share. Default: SQLite files in the home (`studies_url`,
-        `mlflow_url`).
+        `mlflow_url`, `ledger_url`).
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
@@ -141,6 +141,26 @@ class Settings(BaseSettings):
         query = dict(parse_qsl(parts["query"] or ""))
         query["options"] = f"{query.get('options', '')} -csearch_path={MLFLOW_SCHEMA}".strip()
         return f"{parts['base']}?{urlencode(query)}"
+
+    @property
+    def ledger_url(self) -> str:
+        """URL of the ledger's database, with its password.
+
+        Without MECH_EXO_DB_URL, `ledger.db` in the home; beside a SQLite file of MECH_EXO_DB_URL, a file of its own whose name ends in
+        `.ledger.db`. In a PostgreSQL database of MECH_EXO_DB_URL it has a schema of its own.
+        """
+        given = None if self.db_url is None else self.db_url.get_secret_value()
+        if given is None or not given.startswith("sqlite"):
+            return f"{_SQLITE}{self.home}/ledger.db" if given is None else given
+        parts = _DATABASE_URL.fullmatch(given)
+        _, _, path = (given if parts is None else parts["base"]).partition("///")
+        in_memory = path in {"", ":memory:"}
+        return given if in_memory else f"{_SQLITE}{Path(path.removeprefix('file:')).absolute().with_suffix('.ledger.db')}"
+
+    @property
+    def ledger_head_path(self) -> Path:
+        """The head of the ledger, kept apart from it."""
+        return self.home / "ledger.head"
 
     @property
     def mlflow_artifacts(self) -> Path:

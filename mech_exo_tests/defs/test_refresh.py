@@ -142,7 +142,7 @@ def test_any_key_of_the_strategy_changes_the_choices_and_nothing_else(update):
 
 def test_a_change_of_the_code_is_told_from_one_of_the_choices(monkeypatch):
     before = of(market())
-    monkeypatch.setattr("mech_exo_assets.defs.refresh._code_hash", lambda: "other code")
+    monkeypatch.setattr("mech_exo_assets.defs.refresh.code_hash", lambda: "other code")
     assert changed_parts(of(market()), before) == {"code"}
 
 
