@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mech_exo_assets.defs import backtest, decay, factors, learning, market, reporting, strategy, training, walk_forward, weights
+from mech_exo_assets.defs import (
+    backtest,
+    decay,
+    factors,
+    learning,
+    lifecycle,
+    live,
+    market,
+    reporting,
+    strategy,
+    training,
+    walk_forward,
+    weights,
+)
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
-from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, WEIGHT_SEARCH
+from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
+from mech_exo_assets.defs.lifecycle_sensors import drift_sensor, probation_sensor, retrain_sensor
 from mech_exo_assets.defs.resources import build_resources
 from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search
 from mech_exo_assets.defs.sensors import decay_sensor
@@ -15,7 +29,7 @@ from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
 
-ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, reporting]
+ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, lifecycle, live, reporting]
 """Modules of assets, in the order in which data flows."""
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
@@ -24,15 +38,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules(
-                [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, reporting]
-            ),
+            *dg.load_assets_from_modules(ROOMS),
             factor_pages(_factors(settings)),
         ],
         resources=build_resources(settings),
-        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH],
+        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH, RETRAIN, DEPLOY],
         schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search],
-        sensors=[AUTOMATION_SENSOR, decay_sensor],
+        sensors=[AUTOMATION_SENSOR, decay_sensor, drift_sensor, retrain_sensor, probation_sensor],
         executor=EXECUTORS[settings.executor],
     )
 

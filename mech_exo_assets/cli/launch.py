@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mech_exo_assets.cli.options import dagster_instance
+from mech_exo_assets.defs.runs import ACTOR_TAG
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
     from dagster._utils.error import SerializableErrorInfo
-
-ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
 
 
 @dataclass(frozen=True, slots=True)

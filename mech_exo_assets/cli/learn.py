@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, launch
+from mech_exo_assets.cli.launch import launch
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -27,6 +27,7 @@ from mech_exo_assets.cli.options import (
     require_tables,
     settings_from,
 )
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
 from mech_exo_assets.schemas import BLEND, DATASET, MODEL_COMPARISON, MODELS, PRICES, STACKING
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
@@ -75,7 +76,7 @@ def learn(
 
 def _launch(settings: Settings, lake: Lake, console: Console) -> list[dict[str, str]]:
     from mech_exo_assets.definitions import build_definitions
-    from mech_exo_assets.defs.jobs import AFTER_LEARNING, year_range_tags
+    from mech_exo_assets.defs.jobs import AFTER_LEARNING
 
     years = [year for year in lake.files(PRICES.key) if year is not None]
     definitions = build_definitions(settings)

@@ -16,7 +16,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, Launched, launch
+from mech_exo_assets.cli.launch import Launched, launch
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -28,6 +28,7 @@ from mech_exo_assets.cli.options import (
     require_source,
     settings_from,
 )
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.reports.files import ReportFiles, write_in_one_step
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
@@ -147,7 +148,7 @@ def _definitions(settings: Settings) -> tuple[dg.Definitions, MarketData]:
 
 
 def _execute(settings: Settings, definitions: dg.Definitions, todo: Plan, *, keys: list[dg.AssetKey] | None, console: Console) -> Launched:
-    from mech_exo_assets.defs.jobs import REFRESH, year_range_tags
+    from mech_exo_assets.defs.jobs import REFRESH
 
     tags = {
         **year_range_tags(todo.first_year, todo.last_year, rebuild=todo.rebuild and keys is None),

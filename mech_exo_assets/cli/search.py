@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mech_exo_assets.cli.launch import ACTOR_TAG, REASON_TAG, launch
+from mech_exo_assets.cli.launch import launch
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -28,6 +28,7 @@ from mech_exo_assets.cli.options import (
     require_tables,
     settings_from,
 )
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.schemas import COMPARISON, HISTORY, IC, MONITOR, OPTIMISED, OVERFITTING, PRICES, RESIDUAL_IC, SCORES, TRIALS, UNIVERSE
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake

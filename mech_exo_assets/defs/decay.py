@@ -310,6 +310,7 @@ def watched(
         status,
         metadata={
             **counts,
+            "as_of": str(prices["date"].max()),
             "health": markdown_table(status.sort(pl.col("t").abs(), descending=True, nulls_last=True).select(STATUS.names[:8])),
             STATUSES: dg.MetadataValue.json(
                 {

@@ -10,29 +10,40 @@ import dagster as dg
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.schemas import (
+    AB_RETURNS,
+    AB_TEST,
+    BLEND,
+    CHALLENGER,
+    CHAMPION,
     COMPOSITE,
     DEPENDENCE,
+    EVENTS,
     EXPLANATIONS,
     FEATURES,
     FUNDAMENTALS,
     INTERACTIONS,
+    LEARNED_SCORES,
     LIGHTGBM,
+    MODEL_COMPARISON,
     MODELS,
+    PREDICTIONS,
     PRICES,
     REGISTERED,
     RIDGE,
     STACKING,
     TARGETS,
     UNIVERSE,
+    VALIDATION,
     XGBOOST,
 )
-from mech_exo_assets.storage.io_manager import REBUILD_TAG
 
 _TRAINED = dg.AssetSelection.assets(
     *map(key_of, (LIGHTGBM, XGBOOST, RIDGE, MODELS, STACKING, EXPLANATIONS, DEPENDENCE, INTERACTIONS, REGISTERED))
 )
 """What is made when models are trained. Their predictions, and what those are worth, are brought up to date by every refresh."""
-_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights")
+_ON_REQUEST = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS)))
+"""What is made when a challenger was asked for."""
+_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights") | _ON_REQUEST
 
 REFRESH = dg.define_asset_job(
     "refresh",
@@ -72,8 +83,18 @@ WEIGHT_SEARCH = dg.define_asset_job(
     "hold-out. `mech-exo search` launches it. No weight of the strategy is changed by it.",
 )
 
+_REPREDICTED = dg.AssetSelection.assets(*map(key_of, (PREDICTIONS, LEARNED_SCORES, MODEL_COMPARISON, BLEND)))
+_CHALLENGED = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS, CHAMPION, EVENTS)))
 
-def year_range_tags(first: int, last: int, *, rebuild: bool = False) -> dict[str, str]:
-    """Run tags that select the year partitions from `first` to `last`; with `rebuild`, all other years go."""
-    tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
-    return {**tags, REBUILD_TAG: "true"} if rebuild else tags
+RETRAIN = dg.define_asset_job(
+    "retrain",
+    selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED,
+    description="Train the models whose time has come, search weights with decayed factors rotated out, build a challenger, validate it on "
+    "the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",
+)
+
+DEPLOY = dg.define_asset_job(
+    "deploy",
+    selection=dg.AssetSelection.assets(*map(key_of, (CHAMPION, EVENTS))),
+    description="Publish who is champion by the ledger, and let MLflow's aliases follow. Targets follow by automation.",
+)

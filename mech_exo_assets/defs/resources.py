@@ -17,6 +17,7 @@ from mech_exo_assets.sources.protocol import MarketData
 from mech_exo_assets.sources.uri import open_source
 from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.ledger import Ledger
 from mech_exo_assets.storage.mart import Mart
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_assets.storage.studies import StudyDatabase
@@ -57,5 +58,6 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "report_files": ReportFiles(settings.reports_path),
         "models": ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts),
         "studies": StudyDatabase(settings.studies_url),
+        "ledger": Ledger(settings.ledger_url, settings.ledger_head_path),
         "alerts": Alerts(settings.slack_webhook),
     }

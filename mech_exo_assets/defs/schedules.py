@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH, year_range_tags
+from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH
 from mech_exo_assets.defs.partitions import YEARS
+from mech_exo_assets.defs.runs import year_range_tags
 
 LAST_YEARS = 2
 """Year partitions that a daily refresh computes, so that a day's cost does not grow with the history."""

@@ -10,10 +10,12 @@ from typing import Any
 import dagster as dg
 
 from mech_exo_assets.defs.decay import STATUSES
+from mech_exo_assets.defs.lifecycle_sensors import record_decay
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.reports.alerts import Alerts
 from mech_exo_assets.reports.status_alert import StatusNow, status_change
 from mech_exo_assets.schemas import STATUS
+from mech_exo_assets.storage.ledger import Ledger
 
 AT_A_TIME = 50
 """Materialisations that one tick reads; more of them wait for the next."""
@@ -26,7 +28,9 @@ AT_A_TIME = 50
     description="Tells, in the log and in Slack, when a factor's status changes: once for each materialisation of decay/status that "
     "differs from the one before, also across restarts.",
 )
-def decay_sensor(context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[Alerts]) -> dg.SensorResult:
+def decay_sensor(
+    context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[Alerts], ledger: dg.ResourceParam[Ledger]
+) -> dg.SensorResult:
     """One alert for each materialisation of `decay/status` in which a factor has another status than in the one before.
 
     The cursor holds the storage id of the last materialisation seen, and the statuses in it. Where there is no cursor yet, the newest
@@ -48,6 +52,13 @@ def decay_sensor(context: dg.SensorEvaluationContext, alerts: dg.ResourceParam[A
         if alert is not None:
             alerts.send(alert)
             told += 1
+        record_decay(
+            ledger,
+            {name: (each.status, each.since, each.reason) for name, each in now.items()},
+            storage_id=record.storage_id,
+            as_of=_as_of(record),
+            run_id=record.run_id,
+        )
         seen = {"storage_id": record.storage_id, "statuses": {name: [each.status, each.since, each.reason] for name, each in now.items()}}
     return dg.SensorResult(
         cursor=json.dumps(seen), skip_reason=f"{len(records)} materialisations read, {told} with changes that were told."
@@ -58,6 +69,12 @@ def _statuses(record: dg.EventLogRecord) -> dict[str, StatusNow]:
     materialisation = record.asset_materialization
     assert materialisation is not None  # noqa: S101
     return _known(materialisation.metadata[STATUSES].value)  # ty: ignore[invalid-argument-type]
+
+
+def _as_of(record: dg.EventLogRecord) -> str | None:
+    materialisation = record.asset_materialization
+    found = None if materialisation is None else materialisation.metadata.get("as_of")
+    return None if found is None else str(found.value)
 
 
 def _known(statuses: dict[str, list[str]]) -> dict[str, StatusNow]:

@@ -95,6 +95,7 @@ def table_assets(
     code_version: str,
     automation: dg.AutomationCondition | None = None,
     ins: Mapping[str, dg.AssetIn] | None = None,
+    deps: Iterable[dg.AssetKey] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorator for several tables that one computation gives; it yields the result of each, in order.
 
@@ -130,6 +131,7 @@ def table_assets(
                     for schema in schemas
                 },
                 ins=dict(ins or {}),
+                deps=list(deps),
                 partitions_def=YEARS if partitioned else None,
                 backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
                 check_specs=[spec for schema, checks in schemas.items() for spec in _check_specs(schema, checks)],

@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.panel import Dates
@@ -49,6 +51,34 @@ def sessions(first: dt.date | np.datetime64, last: dt.date | np.datetime64, *, c
     return _sessions(begin, end, calendar)
 
 
+def closes(days: Dates | Sequence[dt.date | None], *, calendar: str = "XNYS") -> NDArray[np.datetime64]:
+    """When sessions end, in UTC.
+
+    Parameters
+    ----------
+    days : ndarray of datetime64[D], or sequence of date
+        Sessions; None, or a day that is none, has no close.
+    calendar : str
+        Code of `exchange_calendars`.
+
+    Returns
+    -------
+    ndarray of datetime64[us]
+        NaT where there is no session.
+    """
+    wanted = np.array([np.datetime64("NaT") if day is None else day for day in days], dtype="datetime64[D]")
+    known = wanted[~np.isnat(wanted)]
+    ends = np.full(len(wanted), np.datetime64("NaT"), dtype="datetime64[us]")
+    if not len(known):
+        return ends
+    years = dt.date(known.min().item().year, 1, 1), dt.date(known.max().item().year, 12, 31)
+    every, at_close = _closes(*years, calendar)
+    at = np.minimum(np.searchsorted(every, wanted), len(every) - 1)
+    there = every[at] == wanted
+    ends[there] = at_close[at[there]]
+    return ends
+
+
 def _sealed(dates: Dates) -> Dates:
     dates.flags.writeable = False
     return dates
@@ -68,6 +98,17 @@ def _sessions(first: dt.date, last: dt.date, calendar: str) -> Dates:
             raise InputError(f"calendar: {calendar} cannot be given for {first} to {last}. {error}") from error
     begin, end = np.searchsorted(every, np.array([first, last + dt.timedelta(days=1)], dtype="datetime64[D]"))
     return _sealed(every[begin:end].copy())
+
+
+@lru_cache(maxsize=8)
+def _closes(start: dt.date, end: dt.date, calendar: str) -> tuple[Dates, NDArray[np.datetime64]]:
+    import exchange_calendars as xc  # half a second that only this needs
+
+    _construct(start, end, calendar)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Series.values returning", category=DeprecationWarning)
+        built = xc.get_calendar(calendar, start=start.isoformat(), end=end.isoformat())
+    return built.sessions.to_numpy().astype("datetime64[D]"), built.closes.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
 
 
 @lru_cache(maxsize=8)

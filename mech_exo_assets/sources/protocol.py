@@ -11,6 +11,16 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+RAW_FILLS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "timestamp": pl.Datetime("us"),
+    "symbol": pl.String,
+    "quantity": pl.Float64,
+    "price": pl.Float64,
+    "fee": pl.Float64,
+    "order_id": pl.String,
+}
+RAW_CASH: dict[str, pl.DataType | type[pl.DataType]] = {"date": pl.Date, "amount": pl.Float64}
+
 
 @dataclass(frozen=True, eq=False)
 class MarketData:
@@ -29,6 +39,10 @@ class MarketData:
         `schemas.FEATURES`; empty where the source has none.
     notes : tuple of str
         What a person should know about this reading, one sentence each ("adjusted_close is missing: close is used as adjusted.").
+    fills : DataFrame
+        timestamp (UTC), symbol, quantity, price, fee, order_id; empty where the source has none.
+    cash : DataFrame
+        date, amount: deposits and withdrawals; empty where the source has none.
     """
 
     prices: pl.DataFrame
@@ -36,6 +50,8 @@ class MarketData:
     fundamentals: pl.DataFrame
     features: pl.DataFrame
     notes: tuple[str, ...] = field(default=())
+    fills: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RAW_FILLS))
+    cash: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RAW_CASH))
 
 
 @runtime_checkable

@@ -43,7 +43,8 @@ class LakeIOManager(dg.IOManager):
         how = context.definition_metadata or {}
         if how.get("optional") and not self.lake.exists(key):
             empty = TABLES[key].empty()
-            return empty if how.get("columns") is None else empty.select(how["columns"])
+            empty = empty if how.get("columns") is None else empty.select(how["columns"])
+            return empty.lazy() if how.get("lazy") else empty
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         version = self.lake.version(key)
         with self._lock:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mech_exo_assets.cli.options import only_writer
-from mech_exo_assets.cli.run import ACTOR_TAG
+from mech_exo_assets.defs.runs import ACTOR_TAG
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.lake import Lake

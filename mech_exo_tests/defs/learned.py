@@ -15,7 +15,7 @@ import yaml
 from dagster import DagsterInstance
 
 from mech_exo_assets.definitions import build_definitions
-from mech_exo_assets.defs.jobs import year_range_tags
+from mech_exo_assets.defs.runs import year_range_tags
 from mech_exo_assets.schemas import PRICES
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake

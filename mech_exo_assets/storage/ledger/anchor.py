@@ -37,7 +37,7 @@ def read(path: Path) -> Head | None:
         return None
     except (ValueError, TypeError, KeyError) as error:
         raise MechExoError(
-            f"{path}: not the head of a ledger ({error}). Compare the ledger with a head from elsewhere: mech-exo ledger verify --head HASH."
+            f"{path}: not the head of a ledger ({error}). Compare with a head from elsewhere: mech-exo ledger verify --head HASH."
         ) from error
 
 

@@ -45,8 +45,8 @@ class Ledger:
     Parameters
     ----------
     url : str
-        `sqlite:////path/ledger.db`, whose folder is made on first use, or `postgresql://user:password@host/database`, which has the table in
-        the schema `ledger`. Nothing is touched before the first event is written.
+        `sqlite:////path/ledger.db`, whose folder is made on first use, or `postgresql://user:password@host/database`, which has the table
+        in the schema `ledger`. Nothing is touched before the first event is written.
     head_path : Path
         File that the head of the chain is kept in, apart from the chain.
 

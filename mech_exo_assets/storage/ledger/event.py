@@ -154,4 +154,6 @@ def _plain(value: object, where: str) -> object:
         if not math.isfinite(value):
             raise ValueError(f"{where} is {value}; an event holds finite numbers only")
         return float(value)
-    raise ValueError(f"{where} is a {type(value).__name__}; an event holds what JSON has: mappings, lists, text, numbers, true, false, null")
+    raise ValueError(
+        f"{where} is a {type(value).__name__}; an event holds what JSON has: mappings, lists, text, numbers, true, false, null"
+    )

@@ -72,7 +72,7 @@ def missing_guards(connection: sa.Connection) -> list[str]:
     """Triggers that are not there, or are switched off."""
     if connection.dialect.name == "postgresql":
         query = (
-            "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "  # noqa: S608
             f"WHERE n.nspname = '{SCHEMA}' AND c.relname = 'events' AND t.tgenabled <> 'D'"
         )
         wanted = (*_GUARDS, "events_refuse_truncate")

@@ -1,0 +1,495 @@
+"""Acts on the ledger: registering, deciding, promoting, rolling back.
+
+What belongs here: what an act reads, and the one event that it is. Assets, sensors and the command line act through it, so that each act is
+the same whoever does it. What does not: the statistics (`quant.lifecycle`), and the record itself (`storage.ledger`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
+from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.quant.calendar import sessions as exchange_sessions
+from mech_exo_assets.quant.lifecycle.episodes import impaired, open_request
+from mech_exo_assets.quant.lifecycle.reigns import Reign, champion, previous_champion, versions
+from mech_exo_assets.quant.lifecycle.version import StrategyVersion, configured_version
+from mech_exo_assets.quant.panel import Dates, unique_dates
+from mech_exo_assets.schemas import (
+    BENEFIT,
+    BLEND,
+    EVENTS,
+    LEARNED_SCORES,
+    LIVE_TARGETS,
+    PRICES,
+    SCORES,
+    TRAININGS,
+    WALK_FORWARD,
+    factor_columns,
+)
+from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.histories import history, last_session, versions_of
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.ledger import ConflictError, Entry, Event, Ledger
+from mech_exo_assets.storage.models import ModelRegistry
+
+if TYPE_CHECKING:
+    from mech_exo_assets.quant.lifecycle.holdout import Trial
+    from mech_exo_assets.sources.protocol import MarketData
+
+REQUEST_TAG = "mech_exo/request"
+"""Run tag: the event of the ledger that asked for the retraining."""
+LAST_YEARS = 2
+"""Calendar years whose predictions a retraining brings up to date."""
+TRIES = 20
+"""How often an act is tried again when others write between its look at the ledger and its own event."""
+EXPECTED_SESSIONS = 504
+"""Sessions before its first that a configured strategy's expectation is measured on."""
+
+
+def register_first(
+    ledger: Ledger, lake: Lake, strategy: Strategy, data: MarketData, *, actor: str, code: str, run_id: str | None
+) -> Event | None:
+    """Register the strategy of the strategy file as the first champion; None where there is a champion already.
+
+    Its first session is that of the source's first fill or deposit where fills come from there, and otherwise `live.backdate` sessions
+    before the last one.
+    """
+    events = ledger.events()
+    if champion(events) is not None:
+        return None
+    known = lake.scan(SCORES.key).select(pl.col("date").unique()).collect()["date"].sort()
+    if known.is_empty():
+        return None
+    since = _first_live(strategy, data, known)
+    version = configured(lake, strategy, code=code)
+    as_of = last_session(lake)
+    expected = _expected(version, lake, strategy, known, since)
+    return ledger.append(
+        Entry(
+            kind="strategy_registered",
+            actor=actor,
+            version=version.id,
+            key="first champion",
+            payload={
+                "summary": f"{version.id} is the first champion, for the sessions from {since} on: the strategy of the strategy file.",
+                "reason": "the first strategy of this home",
+                "since": since.isoformat(),
+                "as_of": as_of.isoformat(),
+                "content": version.as_json(),
+                "content_hash": version.content_hash,
+                "expected": expected,
+                "run_id": run_id,
+            },
+        )
+    )
+
+
+def configured(lake: Lake, strategy: Strategy, *, code: str) -> StrategyVersion:
+    """The strategy of the strategy file as a version, with what the lake has now."""
+    factors = factor_columns(lake.scan(SCORES.key).collect_schema().names())
+    learned = lake.exists(LEARNED_SCORES.key) and "ml_alpha" in lake.scan(LEARNED_SCORES.key).collect_schema().names()
+    return configured_version(
+        strategy, factors, learned=learned, blend=blend_now(lake), models=models_now(lake), data=versions_of(lake), code=code
+    )
+
+
+def blend_now(lake: Lake) -> float:
+    """Weight of `ml_alpha` beside the composite as it was last decided; 0 before."""
+    if not lake.exists(BLEND.key):
+        return 0.0
+    decided = lake.read(BLEND.key).sort("date")["weight"]
+    return float(decided[-1]) if len(decided) else 0.0
+
+
+def models_now(lake: Lake) -> dict[str, str]:
+    """The run in MLflow of the newest model of each kind."""
+    found = {}
+    for kind, schema in TRAININGS.items():
+        runs = lake.read(schema.key).sort("fold")["mlflow_run"].drop_nulls() if lake.exists(schema.key) else []
+        if len(runs):
+            found[kind] = str(runs[-1])
+    return found
+
+
+def next_session(lake: Lake, strategy: Strategy) -> dt.date:
+    """The first session whose targets are not decided yet."""
+    last = last_session(lake)
+    if lake.exists(LIVE_TARGETS.key):
+        decided = lake.scan(LIVE_TARGETS.key).select(pl.col("date").max()).collect().item()
+        last = last if decided is None else max(last, decided)
+    # The longest closure since 1950 was shorter.
+    coming = exchange_sessions(last + dt.timedelta(days=1), last + dt.timedelta(days=21), calendar=strategy.calendar)
+    return coming[0].item()
+
+
+def request_retraining(
+    ledger: Ledger, *, actor: str, reason: str, as_of: dt.date, detections: Sequence[Event] = (), key: str | None = None
+) -> Event:
+    """Ask for a challenger; where a request is open already, that one.
+
+    Raises
+    ------
+    MechExoError
+        If others write to the ledger without end.
+    """
+    for _ in range(TRIES):
+        events = ledger.events()
+        waiting = open_request(events)
+        if waiting is not None:
+            return waiting
+        now = champion(events)
+        first = detections[0].payload if detections else {}
+        payload = {
+            "summary": f"A challenger was asked for: {reason}",
+            "reason": reason,
+            "as_of": as_of.isoformat(),
+            "champion": None if now is None else now.version,
+            "detections": [each.id for each in detections],
+            **{name: first.get(name) for name in ("metric", "value", "threshold") if name in first},
+        }
+        try:
+            return ledger.append(
+                Entry("retrain_requested", actor, payload, version=None if now is None else now.version, key=key), expect=_last(events)
+            )
+        except ConflictError:
+            continue
+    raise MechExoError(f"the ledger was written to {TRIES} times while a retraining was requested. Try again; nothing was changed.")
+
+
+@dataclass(frozen=True)
+class Act:
+    """What makes a version champion.
+
+    Attributes
+    ----------
+    kind : str
+        promoted, rolled_back or manual_override.
+    actor, reason : str
+    more : mapping
+        What else belongs to the event.
+    key : str or None
+        Of the event, so that it happens once.
+    """
+
+    kind: str
+    actor: str
+    reason: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+
+
+def crown(ledger: Ledger, lake: Lake, strategy: Strategy, version: str, act: Act) -> Event:
+    """Make a version champion of the sessions to come, by one event.
+
+    Raises
+    ------
+    InputError
+        If the ledger does not know the version, or it is champion already.
+    MechExoError
+        If others write to the ledger without end.
+    """
+    for _ in range(TRIES):
+        events = ledger.events()
+        done = None if act.key is None else ledger.find(act.key)
+        if done is not None:
+            return done
+        known = versions(events)
+        now = champion(events)
+        if version not in known:
+            raise InputError(f"the ledger knows no version '{version}'; it knows: {', '.join(known) or 'none'}. Nothing was changed.")
+        if now is not None and now.version == version:
+            raise InputError(f"{version} is the champion already, since {now.since}. Nothing was changed.")
+        since = next_session(lake, strategy)
+        payload = {
+            "summary": _crowned(act.kind, version, now, since, act.reason),
+            "reason": act.reason,
+            "since": since.isoformat(),
+            "as_of": last_session(lake).isoformat(),
+            "version_before": None if now is None else now.version,
+            "version_after": version,
+            **act.more,
+        }
+        try:
+            return ledger.append(Entry(act.kind, act.actor, payload, version=version, key=act.key), expect=_last(events))
+        except ConflictError:
+            continue
+    raise MechExoError(f"the ledger was written to {TRIES} times while {version} was to become champion. Try again; nothing was changed.")
+
+
+def roll_back(ledger: Ledger, lake: Lake, strategy: Strategy, act: Act, *, to: str | None = None) -> Event:
+    """Make the champion before this one, or any version, champion again.
+
+    Raises
+    ------
+    InputError
+        If there is none to go back to.
+    """
+    back = to or previous_champion(ledger.events())
+    if back is None:
+        raise InputError("there is no strategy to go back to: the ledger knows one champion only. Nothing was changed.")
+    return crown(ledger, lake, strategy, back, act)
+
+
+def decide(ledger: Ledger, lake: Lake, strategy: Strategy, request: Event, *, actor: str, run_id: str | None) -> Event | None:
+    """Promote or refuse the challenger of a request, from what was recorded of it; None where something is still to come.
+
+    One of the two is recorded for a request, whoever tries.
+    """
+    events = ledger.events()
+    key = f"decided/{request.id}"
+    done = ledger.find(key)
+    if done is not None:
+        return done
+    of = [event for event in events if event.payload.get("request") == request.id]
+    tested = next((event for event in reversed(of) if event.kind in ("ab_test_concluded", "validation_failed")), None)
+    if tested is None:
+        return None
+    version = str(tested.version)
+    figures, as_of = tested.payload["figures"], last_session(lake)
+    more = {"request": request.id, "figures": figures, "run_id": run_id}
+    if tested.kind == "ab_test_concluded" and tested.payload["promote"]:
+        now = champion(events)
+        if now is not None and now.version != tested.payload["champion"]:
+            reason = f"the champion it was compared with, {tested.payload['champion']}, was replaced by {now.version} meanwhile"
+            return _refuse(ledger, version, reason, key=key, actor=actor, more={**more, "as_of": as_of.isoformat()})
+        expected = tested.payload["expected"]
+        act = Act("promoted", actor, tested.payload["reason"], {**more, "expected": expected}, key)
+        crowned = crown(ledger, lake, strategy, version, act)
+        _record_rotation(ledger, crowned, of, actor=actor)
+        return crowned
+    return _refuse(ledger, version, tested.payload["reason"], key=key, actor=actor, more={**more, "as_of": as_of.isoformat()})
+
+
+def sessions_of(lake: Lake) -> Dates:
+    """All sessions that the prices know, ascending."""
+    return unique_dates(lake.scan(PRICES.key).select("date").unique().collect()["date"])
+
+
+def retrain_tags(request: Event, lake: Lake, *, attempt: int) -> dict[str, str]:
+    """What a person sees on the run of a retraining: why, by which figure, and where it stands in the ledger."""
+    last = last_session(lake).year
+    told = {name: request.payload[name] for name in ("metric", "value", "threshold") if request.payload.get(name) is not None}
+    return {
+        **year_range_tags(last - LAST_YEARS + 1, last),
+        REASON_TAG: str(request.payload["reason"])[:500],
+        ACTOR_TAG: request.actor,
+        REQUEST_TAG: str(request.id),
+        "mech_exo/detections": json.dumps(request.payload["detections"]),
+        "mech_exo/attempt": str(attempt),
+        **{f"mech_exo/{name}": f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in told.items()},
+    }
+
+
+def champion_version(ledger: Ledger) -> StrategyVersion:
+    """The champion of the sessions to come.
+
+    Raises
+    ------
+    MechExoError
+        If there is none yet.
+    """
+    events = ledger.events()
+    now = champion(events)
+    if now is None:
+        raise MechExoError("the ledger knows no champion yet. Run `mech-exo run` first.")
+    return versions(events)[now.version]
+
+
+def request_by_run(ledger: Ledger, lake: Lake, run_id: str) -> Event:
+    """The open request; where there is none, one of this run's own: somebody has launched it by hand."""
+    return request_retraining(
+        ledger,
+        actor="dagster",
+        reason=f"run {run_id} was launched without a request",
+        as_of=last_session(lake),
+        key=f"request/run/{run_id}",
+    )
+
+
+def trial_of(ledger: Ledger, lake: Lake, strategy: Strategy, version: str, *, data: Mapping[str, int] | None = None) -> Trial:
+    """A challenger and the champion, on the sessions that neither was fitted on.
+
+    Parameters
+    ----------
+    version : str
+        The challenger.
+    data : mapping of str to int, optional
+        Versions of the tables, for a replay; by default as they stand.
+    """
+    from mech_exo_assets.quant.lifecycle.holdout import Trial, unseen_from
+
+    challenger, now = versions(ledger.events())[version], champion_version(ledger)
+    taken = versions_of(lake) if data is None else data
+    return Trial(challenger, now, history(lake, strategy, first=unseen_from(challenger, now), versions=taken), taken)
+
+
+def start_comparison(ledger: Ledger, request: Event, trial: Trial, *, actor: str, run_id: str | None) -> Event:
+    """Say that a challenger is compared with the champion, and whether something stands against the champion."""
+    events = ledger.events()
+    name = trial.challenger.id
+    payload = {
+        "summary": f"{name} is compared with {trial.champion.id} on the hold-out.",
+        "request": request.id,
+        "champion": trial.champion.id,
+        "impaired": impaired(events),
+        "data": dict(trial.data),
+        "run_id": run_id,
+    }
+    return ledger.append(Entry("ab_test_started", actor, payload, version=name, key=f"ab_test/{request.id}/{name}"))
+
+
+def conclude_comparison(
+    ledger: Ledger, lake: Lake, request: Event, trial: Trial, table: pl.DataFrame, returns: pl.DataFrame, *, actor: str, run_id: str | None
+) -> Event:
+    """Record the verdict of a comparison, and what the challenger lets expect if it is promoted."""
+    from mech_exo_assets.quant.lifecycle.ab_test import promotes
+
+    row = table.row(-1, named=True)
+    own = returns.filter(role="challenger").sort("date")
+    promote = promotes(row["verdict"], trial.strategy.lifecycle.ab_test.mode)
+    payload = {
+        "summary": f"{trial.challenger.id} against {trial.champion.id}: {row['verdict']}. {row['reason']}",
+        "reason": row["reason"],
+        "request": request.id,
+        "as_of": str(last_session(lake)),
+        "champion": trial.champion.id,
+        "verdict": row["verdict"],
+        "promote": promote,
+        "figures": {name: row[name] for name in ("sharpe", "champion_sharpe", "difference", "low", "p_value", "wanted", "n_sessions")},
+        "expected": expected_of(own["net_return"].to_numpy(), first=own["date"][0], last=own["date"][-1]) if own.height else None,
+        "returns": own["net_return"].to_list(),
+        "data": dict(trial.data),
+        "run_id": run_id,
+    }
+    key = f"ab_verdict/{request.id}/{trial.challenger.id}"
+    return ledger.append(Entry("ab_test_concluded", actor, payload, version=trial.challenger.id, key=key))
+
+
+def verdict_of(ledger: Ledger, promotion: Event) -> Event:
+    """The comparison that a promotion was decided on; its payload has the challenger's returns on the hold-out."""
+    of = [event for event in ledger.events(kinds=["ab_test_concluded"]) if event.payload["request"] == promotion.payload["request"]]
+    return next(event for event in reversed(of) if event.version == promotion.version)
+
+
+def follow_in_mlflow(models: ModelRegistry, ledger: Ledger) -> list[str]:
+    """Put the alias champion on the models of the champion; which kinds have another one nevertheless."""
+    wanted = champion_version(ledger).models
+    for kind, run in wanted.items():
+        if models.aliases(kind).get("champion") != run:
+            models.promote(kind, run)
+    return [kind for kind, run in wanted.items() if models.aliases(kind).get("champion") != run]
+
+
+def paths(ledger: Ledger, lake: Lake, strategy: Strategy, backtest: pl.DataFrame) -> pl.DataFrame:
+    """Returns of the path taken, of the first champion, and of the walk-forward's refits, on the sessions of the live account.
+
+    Parameters
+    ----------
+    backtest : DataFrame
+        date and net_return of `schemas.LIVE_BACKTEST`.
+    """
+    from mech_exo_assets.quant.lifecycle.benefit import TAKEN, benefit_table
+    from mech_exo_assets.quant.lifecycle.deployed import version_book
+    from mech_exo_assets.quant.lifecycle.reigns import reigns
+
+    events = ledger.events()
+    found = reigns(events)
+    if backtest.is_empty() or not found:
+        return BENEFIT.empty()
+    days = backtest.sort("date")
+    first = days["date"][0]
+    book = version_book(versions(events)[found[0].version], history(lake, strategy, first=dt.date(found[0].since.year - 1, 1, 1)))
+    others = {"never": pl.DataFrame({"date": pl.Series(book.sessions.astype("datetime64[D]")).cast(pl.Date), "never": book.net_return})}
+    if lake.exists(WALK_FORWARD.key):
+        refitted = lake.read(WALK_FORWARD.key, columns=["date", "fit", "net_return"]).filter(pl.col("fit") != "configured")
+        others["calendar"] = refitted.select("date", calendar="net_return")
+    joined = days.select("date", taken="net_return")
+    for table in others.values():
+        joined = joined.join(table, on="date", how="inner")
+    joined = joined.filter(pl.col("date") > first).sort("date")
+    names = [TAKEN, *others]
+    return benefit_table(joined["date"].to_numpy().astype("datetime64[D]"), {name: joined[name].to_numpy() for name in names})
+
+
+def event_table(events: Sequence[Event]) -> pl.DataFrame:
+    """The ledger as a table in `schemas.EVENTS`."""
+    rows = [
+        (each.id, each.time, each.kind, each.version, each.actor, each.payload["summary"], json.dumps(each.payload), each.hash)
+        for each in events
+    ]
+    return pl.DataFrame(rows, schema=EVENTS.dtypes(), orient="row")
+
+
+def _refuse(ledger: Ledger, version: str, reason: str, *, key: str, actor: str, more: Mapping[str, Any]) -> Event:
+    payload = {"summary": f"{version} was refused: {reason}", "reason": reason, **more}
+    return ledger.append(Entry("refused", actor, payload, version=version, key=key))
+
+
+def _record_rotation(ledger: Ledger, crowned: Event, of: Sequence[Event], *, actor: str) -> None:
+    """Say which factors the promoted version has less of since they decayed."""
+    built = next(event for event in reversed(of) if event.kind == "challenger_built" and event.version == crowned.version)
+    rotated = built.payload["rotated"]
+    if rotated:
+        told = ", ".join(f"{name} {each['before']:.3f} → {each['after']:.3f}" for name, each in sorted(rotated.items()))
+        payload = {"summary": f"Rotated: {told}.", "reason": "they have decayed", "factors": rotated, "promotion": crowned.id}
+        ledger.append(Entry("rotated", actor, payload, version=crowned.version, key=f"rotated/{crowned.id}"))
+
+
+def _first_live(strategy: Strategy, data: MarketData, known: pl.Series) -> dt.date:
+    if broker_of(strategy, data) == "source":
+        first = min([*data.fills["timestamp"].dt.date().to_list(), *data.cash["date"].to_list()])
+        at = int(np.searchsorted(known.to_numpy(), np.datetime64(first)))
+        # Traded execution_lag sessions later, which is then the first session of the account.
+        return known[max(min(at, len(known) - 1) - strategy.execution_lag, 0)]
+    return known[max(len(known) - 1 - strategy.live.backdate, 0)]
+
+
+def broker_of(strategy: Strategy, data: MarketData) -> str:
+    """Where fills come from: `source`, or `paper`."""
+    if strategy.live.broker != "auto":
+        return strategy.live.broker
+    return "source" if data.fills.height else "paper"
+
+
+def _expected(version: StrategyVersion, lake: Lake, strategy: Strategy, known: pl.Series, since: dt.date) -> dict[str, Any] | None:
+    """What the version earned a session on the sessions before its first; None where there are too few to say."""
+    from mech_exo_assets.quant.lifecycle.deployed import version_book
+
+    before = known.filter(known < since).tail(EXPECTED_SESSIONS)
+    if len(before) < strategy.drift.min_sessions:
+        return None
+    past = history(lake, strategy, first=before[0])
+    book = version_book(version, past)
+    inside = book.sessions <= np.datetime64(before[-1])
+    return expected_of(book.net_return[inside][1:], first=before[0], last=before[-1])
+
+
+def expected_of(returns: np.ndarray, *, first: dt.date, last: dt.date) -> dict[str, Any] | None:
+    """Mean and deviation of a session's net return, and where they were measured; None of fewer than twenty."""
+    if len(returns) < 20 or not float(returns.std()) > 0:
+        return None
+    return {
+        "mean": float(returns.mean()),
+        "deviation": float(returns.std(ddof=1)),
+        "sessions": len(returns),
+        "first_date": first.isoformat(),
+        "last_date": last.isoformat(),
+    }
+
+
+def _crowned(kind: str, version: str, now: Reign | None, since: dt.date, reason: str) -> str:
+    verb = {"promoted": "was promoted", "rolled_back": "is champion again", "manual_override": "was made champion by hand"}[kind]
+    instead = "" if now is None else f" in place of {now.version}"
+    return f"{version} {verb}{instead}, for the sessions from {since} on: {reason}"
+
+
+def _last(events: Sequence[Event]) -> int:
+    return events[-1].id if events else 0

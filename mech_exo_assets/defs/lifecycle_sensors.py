@@ -1,0 +1,230 @@
+"""What watches the deployed strategy (Dagster *sensors*): drift and decay are put on record, retrainings asked for and seen through.
+
+What belongs here: sensors of the lifecycle, which read what materialisations said and what stands in the ledger. What does not: the
+judgement (`live`, `decay`), and the acts themselves (`decisions`).
+
+All state is in the ledger. A cursor only says up to where materialisations were read; one that is lost makes a sensor read the newest
+again, whose events have keys and are not written twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from mech_exo_assets.defs import decisions
+from mech_exo_assets.defs.decisions import retrain_tags
+from mech_exo_assets.defs.jobs import DEPLOY, RETRAIN
+from mech_exo_assets.defs.lifecycle import PROBATION_STATE
+from mech_exo_assets.defs.live import DRIFT_STATE
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
+from mech_exo_assets.defs.tables import key_of
+from mech_exo_assets.quant.lifecycle import episodes
+from mech_exo_assets.quant.lifecycle.reigns import champion, versions
+from mech_exo_assets.schemas import DRIFT, PROBATION
+from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.ledger import Entry, Ledger
+
+INTERVAL = 15
+"""Seconds between two looks."""
+ATTEMPTS = 3
+"""Runs that are launched for one request; after so many that failed it is closed as failed."""
+
+
+@dg.sensor(
+    name="drift",
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Puts on record, once an episode, that live trading has drifted from its backtest beyond chance, and that this is over.",
+)
+def drift_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
+    """One event `drift_detected` when `live/drift` triggers and none stands yet; `recovered` when the breach is over."""
+    records, cursor = _newest(context, key_of(DRIFT), DRIFT_STATE)
+    told = []
+    for storage_id, state, run_id in records:
+        events = ledger.events()
+        there = episodes.standing(events, "drift_detected")
+        trigger = state["trigger"]
+        if trigger is not None and there is None:
+            payload = {
+                **trigger,
+                "as_of": state["as_of"],
+                "champion": state["champion"],
+                "storage_id": storage_id,
+                "run_id": run_id,
+            }
+            told.append(
+                ledger.append(Entry("drift_detected", "sensor:drift", payload, version=state["champion"], key=f"drift/{storage_id}")).kind
+            )
+        elif there is not None and trigger is None and not state["standing"]:
+            summary = f"Live trading keeps to its backtest again on {state['as_of']}."
+            payload = {"summary": summary, "of": "drift_detected", "as_of": state["as_of"], "detection": there.id}
+            entry = Entry("recovered", "sensor:drift", payload, version=state["champion"], key=f"recovered/{there.id}")
+            told.append(ledger.append(entry).kind)
+    return dg.SensorResult(cursor=cursor, skip_reason=_said(len(records), "live/drift", told))
+
+
+@dg.sensor(
+    name="retrain",
+    job=RETRAIN,
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for a challenger when a detection stands and nothing is in the way, launches the run, and launches it again if its "
+    "process dies. One retraining at a time.",
+)
+def retrain_sensor(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    lake: dg.ResourceParam[Lake],
+    strategy: dg.ResourceParam[Strategy],
+) -> dg.SensorResult | dg.SkipReason:
+    """What stands in the ledger, made into at most one run: the open request, or a new one for detections that none has answered."""
+    events = ledger.events()
+    request: Any = episodes.open_request(events)
+    if request is None:
+        waiting = episodes.unanswered(events, strategy.lifecycle.triggers)
+        if not waiting:
+            return dg.SkipReason("No drift and no decay of the champion waits for an answer.")
+        sessions = decisions.sessions_of(lake)
+        until = episodes.cooling_until(events, sessions, strategy.lifecycle.cool_down)
+        if until is not None:
+            return dg.SkipReason(f"{len(waiting)} detections wait until the cool-down after the last decision is over ({until}).")
+        reason = " ".join(str(each.payload["summary"]) for each in waiting)
+        request = decisions.request_retraining(
+            ledger,
+            actor="sensor:retrain",
+            reason=reason,
+            as_of=sessions[-1].item(),
+            detections=waiting,
+            key=f"request/{waiting[-1].id}",
+        )
+    runs = context.instance.get_runs(dg.RunsFilter(tags={decisions.REQUEST_TAG: str(request.id)}))
+    if any(not run.is_finished for run in runs):
+        return dg.SkipReason(f"The retraining of request {request.id} is under way.")
+    failed = [run for run in runs if run.is_failure_or_canceled]
+    if len(failed) >= ATTEMPTS:
+        payload = {
+            "summary": f"No challenger could be built: {len(failed)} runs failed, the last one {failed[0].run_id}. See its log.",
+            "reason": f"{len(failed)} runs failed",
+            "request": request.id,
+            "as_of": request.payload["as_of"],
+            "runs": [run.run_id for run in failed],
+            "run_id": failed[0].run_id,
+        }
+        ledger.append(Entry("retrain_failed", "sensor:retrain", payload, version=request.version, key=f"decided/{request.id}"))
+        return dg.SkipReason(payload["summary"])
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"request-{request.id}-{len(runs) + 1}", tags=retrain_tags(request, lake, attempt=len(runs) + 1))
+        ]
+    )
+
+
+@dg.sensor(
+    name="probation",
+    job=DEPLOY,
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes a promoted strategy back when it fails in its probation, and puts on record when it has passed.",
+)
+def probation_sensor(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    lake: dg.ResourceParam[Lake],
+    strategy: dg.ResourceParam[Strategy],
+) -> dg.SensorResult:
+    """One event `rolled_back` or `probation_passed` for a promotion, by what the newest materialisation of `lifecycle/probation` said."""
+    records, cursor = _newest(context, key_of(PROBATION), PROBATION_STATE)
+    told, requests = [], []
+    for storage_id, state, run_id in records[-1:]:
+        promotion = episodes.promotion_under_probation(ledger.events())
+        if promotion is None or state.get("promotion") != promotion.id or state.get("status") not in ("breach", "passed"):
+            continue
+        figures = {name: state[name] for name in ("sessions", "live_return", "limit", "p_value")}
+        more = {"promotion": promotion.id, "figures": figures, "storage_id": storage_id, "run_id": run_id}
+        if state["status"] == "passed":
+            payload = {
+                "summary": f"{promotion.version} has passed its probation on {state['as_of']}: {state['live_return']:+.2%} in "
+                f"{state['sessions']} sessions, limit {state['limit']:+.2%}.",
+                "as_of": state["as_of"],
+                **more,
+            }
+            entry = Entry("probation_passed", "sensor:probation", payload, version=promotion.version, key=f"probation/{promotion.id}")
+            told.append(ledger.append(entry).kind)
+            continue
+        reason = f"{state['live_return']:+.2%} in {state['sessions']} sessions since its promotion; the limit is {state['limit']:+.2%}"
+        act = decisions.Act("rolled_back", "sensor:probation", reason, more, f"probation/{promotion.id}")
+        event = decisions.roll_back(ledger, lake, strategy, act, to=promotion.payload["version_before"])
+        told.append(event.kind)
+        requests.append(
+            dg.RunRequest(
+                run_key=f"rolled-back-{event.id}",
+                tags={REASON_TAG: event.payload["reason"], ACTOR_TAG: "sensor:probation", "mech_exo/event": str(event.id)},
+            )
+        )
+    said = None if requests else _said(len(records), "lifecycle/probation", told)
+    return dg.SensorResult(cursor=cursor, run_requests=requests, skip_reason=said)
+
+
+def record_decay(
+    ledger: Ledger, statuses: Mapping[str, Sequence[str]], *, storage_id: int, as_of: str | None, run_id: str | None
+) -> list[str]:
+    """Put on record which factors that the champion uses have decayed, and which work again; the kinds of the events written.
+
+    Parameters
+    ----------
+    statuses : mapping of str to sequence of str
+        Status, since when, and why, by factor.
+    """
+    events = ledger.events()
+    reign = champion(events)
+    if reign is None:
+        return []
+    name, used = reign.version, versions(events)[reign.version].weights
+    told = []
+    for factor, (status, since, why) in sorted(statuses.items()):
+        there = episodes.standing(events, "decay_detected", factor)
+        if status == "decayed" and used.get(factor) and there is None:
+            payload = {
+                "summary": f"{factor}, with a weight of {used[factor]:.3f} in {name}, has decayed since {since}: {why}",
+                "subject": factor,
+                "metric": "status of decay/status",
+                "value": status,
+                "threshold": "decayed",
+                "decayed_since": since,
+                "as_of": as_of,
+                "storage_id": storage_id,
+                "run_id": run_id,
+            }
+            key = f"decay/{name}/{factor}/{since}"
+            told.append(ledger.append(Entry("decay_detected", "sensor:decay", payload, version=name, key=key)).kind)
+        elif there is not None and status != "decayed":
+            payload = {
+                "summary": f"{factor} is {status} since {since}: {why}",
+                "subject": factor,
+                "of": "decay_detected",
+                "as_of": as_of,
+                "detection": there.id,
+            }
+            told.append(ledger.append(Entry("recovered", "sensor:decay", payload, version=name, key=f"recovered/{there.id}")).kind)
+    return told
+
+
+def _newest(context: dg.SensorEvaluationContext, key: dg.AssetKey, name: str) -> tuple[list[tuple[int, dict[str, Any], str]], str | None]:
+    """Materialisations after the cursor, oldest first: storage id, what their metadata says, and run; and the cursor after them."""
+    since = None if not context.cursor else int(context.cursor)
+    found = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, after_storage_id=since), limit=1 if since is None else 50, ascending=since is not None
+    ).records
+    states = []
+    for record in found:
+        materialisation = record.asset_materialization
+        assert materialisation is not None  # noqa: S101
+        state: Any = materialisation.metadata[name].value
+        states.append((record.storage_id, dict(state), record.run_id))
+    return states, str(found[-1].storage_id) if found else context.cursor
+
+
+def _said(read: int, table: str, told: Sequence[str]) -> str:
+    return f"{read} materialisations of {table} read; written to the ledger: {', '.join(told) or 'nothing'}."

@@ -1,0 +1,16 @@
+"""Tags of runs: which years they compute, who launched them, and why.
+
+What belongs here: names and values of tags that jobs, schedules, sensors and the command line share. What does not: jobs.
+"""
+
+from __future__ import annotations
+
+ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
+
+
+def year_range_tags(first: int, last: int, *, rebuild: bool = False) -> dict[str, str]:
+    """Run tags that select the year partitions from `first` to `last`; with `rebuild`, all other years go."""
+    from mech_exo_assets.storage.io_manager import REBUILD_TAG  # Dagster, which a command line without a run does not need
+
+    tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+    return {**tags, REBUILD_TAG: "true"} if rebuild else tags

@@ -1,0 +1,91 @@
+"""From the newest search to a challenger.
+
+What belongs here: what a challenger takes from which table, and how it differs from the champion. What does not: the search
+(`quant.weights`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from mech_exo_assets.quant.lifecycle.version import StrategyVersion
+from mech_exo_assets.quant.weights.span import span_of
+from mech_exo_assets.schemas import CHALLENGER
+from mech_exo_assets.settings import Strategy
+from mech_exo_assets.settings.portfolio import with_construction
+
+SAME = 1e-12
+"""Difference of weights below which two versions hold the same."""
+
+
+def challenger_version(
+    strategy: Strategy,
+    optimised: pl.DataFrame,
+    frontier: pl.DataFrame,
+    sessions: pl.Series,
+    *,
+    models: Mapping[str, str],
+    data: Mapping[str, int],
+    code: str,
+) -> StrategyVersion:
+    """The optimised weights with the construction of the trial that was chosen; `ml_alpha` has the weight that the search gave it.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    optimised, frontier : DataFrame
+        `schemas.OPTIMISED`, `schemas.FRONTIER`.
+    sessions : Series
+        Dates of all prices, ascending: they say what the search could see.
+    models, data, code
+        As in `StrategyVersion`.
+    """
+    chosen = frontier.filter("chosen").row(0, named=True)
+    span = span_of(sessions.to_numpy().astype("datetime64[D]"), strategy)
+    return StrategyVersion(
+        weights={name: weight for name, weight in optimised.sort("factor").select("factor", "weight").iter_rows() if weight},
+        blend=0.0,
+        min_coverage=strategy.composite.min_coverage,
+        construction=with_construction(strategy.construction, json.loads(chosen["construction"])).model_dump(mode="json"),
+        models=models,
+        data=data,
+        code=code,
+        seed=strategy.seed,
+        searched={"trial": chosen["trial"], "searched_to": span.searched_to.isoformat(), "holdout_from": span.holdout_from.isoformat()},
+    )
+
+
+def challenger_table(version: StrategyVersion, champion: StrategyVersion, rotation: pl.DataFrame) -> pl.DataFrame:
+    """Weights of a challenger beside those of the champion, and what the rotation leaves of each factor, in `schemas.CHALLENGER`.
+
+    Parameters
+    ----------
+    version, champion : StrategyVersion
+    rotation : DataFrame
+        `schemas.ROTATION`.
+    """
+    left = dict(rotation.select("factor", "multiplier").iter_rows())
+    scale = sum(map(abs, champion.weights.values())) or 1.0
+    rows = [
+        (version.id, name, version.weights.get(name, 0.0), champion.weights.get(name, 0.0) / scale, left.get(name, 1.0))
+        for name in sorted({*version.weights, *champion.weights})
+    ]
+    return pl.DataFrame(rows, schema=CHALLENGER.dtypes(), orient="row")
+
+
+def rotated(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Factors that have decayed and of which the challenger has less than the champion: weight before and after, by name."""
+    less = table.filter((pl.col("multiplier") < 1) & (pl.col("weight").abs() < pl.col("champion_weight").abs() - SAME))
+    return {row["factor"]: {"before": row["champion_weight"], "after": row["weight"]} for row in less.iter_rows(named=True)}
+
+
+def same_strategy(one: StrategyVersion, other: StrategyVersion) -> bool:
+    """Whether two versions want to hold the same: weights in proportion, blend and construction."""
+    names = {*one.weights, *other.weights}
+    sizes = [sum(map(abs, each.weights.values())) or 1.0 for each in (one, other)]
+    apart = max((abs(one.weights.get(name, 0.0) / sizes[0] - other.weights.get(name, 0.0) / sizes[1]) for name in names), default=0.0)
+    return apart <= SAME and one.blend == other.blend and dict(one.construction) == dict(other.construction)
