@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mech_exo_assets.cli import decay, explain, export, learn, report, run, search, simulate, status, up
+from mech_exo_assets.cli import champion, decay, explain, export, learn, ledger, replay, report, retrain, run, search, simulate, status, up
 from mech_exo_assets.errors import InputError, MechExoError
 
 app = typer.Typer(
@@ -27,10 +27,15 @@ app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=decay.EXAMPLES)(decay.decay)
 app.command(epilog=learn.EXAMPLES)(learn.learn)
 app.command(epilog=search.EXAMPLES)(search.search)
+app.command(epilog=retrain.EXAMPLES)(retrain.retrain)
+app.command(epilog=champion.PROMOTE_EXAMPLES)(champion.promote)
+app.command(epilog=champion.ROLLBACK_EXAMPLES)(champion.rollback)
+app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.add_typer(report.app, name="report")
+app.add_typer(ledger.app, name="ledger")
 
 
 @app.callback()

@@ -6,7 +6,9 @@ What belongs here: --home, --source, --config, and the preparation of a home. Wh
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
+import socket
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from importlib import resources
@@ -117,19 +119,43 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     return run_instance(settings.dagster_home)
 
 
+def person() -> str:
+    """Who types: the user and the machine, for the record."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 @contextmanager
 def only_writer(settings: Settings) -> Generator[None]:
-    """Hold the home's lock, which the system takes back when this process ends, however it ends.
+    """Hold the home's lock for runs of commands, which the system takes back when this process ends, however it ends.
 
     Raises
     ------
     MechExoError
         If another `mech-exo run` holds it.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / ".run.lock").open("a+", encoding="utf-8") as lock:
+    with _held(settings.home / ".run.lock", f"another run is writing to {settings.home}. Wait until it has ended, or give another --home."):
+        yield
+
+
+@contextmanager
+def only_server(settings: Settings) -> Generator[None]:
+    """Hold the home's lock for its daemon: two would do everything twice.
+
+    Raises
+    ------
+    MechExoError
+        If another `mech-exo up` holds it.
+    """
+    with _held(settings.home / ".up.lock", f"another mech-exo up serves {settings.home}. End it first, or look on with --read-only."):
+        yield
+
+
+@contextmanager
+def _held(path: Path, otherwise: str) -> Generator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise MechExoError(f"another run is writing to {settings.home}. Wait until it has ended, or give another --home.") from error
+            raise MechExoError(otherwise) from error
         yield

@@ -5,6 +5,7 @@ What belongs here: starting, watching and ending the processes. What does not: a
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -19,13 +20,26 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.options import Config, Home, Source, dagster_instance, require_choices, require_source, settings_from
+from mech_exo_assets.cli.options import (
+    Config,
+    Home,
+    Source,
+    dagster_instance,
+    only_server,
+    require_choices,
+    require_source,
+    settings_from,
+)
+from mech_exo_assets.cli.runs_left import close_abandoned_runs
 from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.settings import Settings
 
 HOST = "127.0.0.1"
 MODULE = "mech_exo_assets.definitions"
 START_SECONDS = 120
 STOP_SECONDS = 20
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl(2)."""
 
 EXAMPLES = """
 \b
@@ -57,7 +71,17 @@ def up(
         if mlflow_port == port:
             raise InputError(f"port {port} cannot serve both UIs. Give another with --mlflow-port, or 0 for no MLflow.")
         _require_free(mlflow_port, "--mlflow-port (0: without MLflow)")
-    dagster_instance(settings).dispose()
+    if read_only:
+        dagster_instance(settings).dispose()
+        _serve(settings, port=port, mlflow_port=0, read_only=True)
+        return
+    with only_server(settings):
+        with dagster_instance(settings) as instance:
+            close_abandoned_runs(settings, instance)
+        _serve(settings, port=port, mlflow_port=mlflow_port, read_only=False)
+
+
+def _serve(settings: Settings, *, port: int, mlflow_port: int, read_only: bool) -> None:
     web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]
     daemon = [sys.executable, "-m", "dagster._daemon", "run", "-m", MODULE, "--log-level", "warning"]
     commands = {"the UI": [*web, "--read-only"]} if read_only else {"the UI": web, "the daemon": daemon}
@@ -87,7 +111,13 @@ def up(
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches this process only, which then ends the others in order.
-    return subprocess.Popen(command, start_new_session=True)  # noqa: S603 (our own interpreter and modules)
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: S603, PLW1509 (ours; one thread)
+
+
+def _end_with_parent() -> None:
+    """Let the system end this process when `mech-exo up` is killed: a second daemon beside an orphan would do everything twice."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -21,7 +21,7 @@ from mech_exo_assets.quant.calendar import sessions as exchange_sessions
 from mech_exo_assets.quant.lifecycle.episodes import impaired, open_request
 from mech_exo_assets.quant.lifecycle.reigns import Reign, champion, previous_champion, versions
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion, configured_version
-from mech_exo_assets.quant.panel import Dates, unique_dates
+from mech_exo_assets.quant.panel import Dates, Vector, unique_dates
 from mech_exo_assets.schemas import (
     BENEFIT,
     BLEND,
@@ -48,6 +48,7 @@ REQUEST_TAG = "mech_exo/request"
 """Run tag: the event of the ledger that asked for the retraining."""
 LAST_YEARS = 2
 """Calendar years whose predictions a retraining brings up to date."""
+_NO_CHAMPION = "the ledger knows no champion yet. Run `mech-exo run` first."
 TRIES = 20
 """How often an act is tried again when others write between its look at the ledger and its own event."""
 EXPECTED_SESSIONS = 504
@@ -90,6 +91,20 @@ def register_first(
             },
         )
     )
+
+
+def register(ledger: Ledger, lake: Lake, strategy: Strategy, *, actor: str, code: str) -> str:
+    """Put the strategy of the strategy file on record as a version, without making it champion; what it is called."""
+    version = configured(lake, strategy, code=code)
+    if version.id not in versions(ledger.events()):
+        payload = {
+            "summary": f"{version.id} was registered: the strategy of the strategy file.",
+            "as_of": last_session(lake).isoformat(),
+            "content": version.as_json(),
+            "content_hash": version.content_hash,
+        }
+        ledger.append(Entry("strategy_registered", actor, payload, version=version.id, key=f"registered/{version.id}"))
+    return version.id
 
 
 def configured(lake: Lake, strategy: Strategy, *, code: str) -> StrategyVersion:
@@ -299,7 +314,7 @@ def champion_version(ledger: Ledger) -> StrategyVersion:
     events = ledger.events()
     now = champion(events)
     if now is None:
-        raise MechExoError("the ledger knows no champion yet. Run `mech-exo run` first.")
+        raise MechExoError(_NO_CHAMPION)
     return versions(events)[now.version]
 
 
@@ -314,21 +329,26 @@ def request_by_run(ledger: Ledger, lake: Lake, run_id: str) -> Event:
     )
 
 
-def trial_of(ledger: Ledger, lake: Lake, strategy: Strategy, version: str, *, data: Mapping[str, int] | None = None) -> Trial:
-    """A challenger and the champion, on the sessions that neither was fitted on.
+def trial_of(ledger: Ledger, lake: Lake, strategy: Strategy, version: str) -> Trial:
+    """A challenger and the champion, on the sessions that neither was fitted on, as the tables stand."""
+    return trial_among(ledger.events(), lake, strategy, version, data=versions_of(lake))
 
-    Parameters
-    ----------
-    version : str
-        The challenger.
-    data : mapping of str to int, optional
-        Versions of the tables, for a replay; by default as they stand.
+
+def trial_among(events: Sequence[Event], lake: Lake, strategy: Strategy, version: str, *, data: Mapping[str, int]) -> Trial:
+    """A challenger and the champion that these events know, on tables in recorded versions.
+
+    Raises
+    ------
+    MechExoError
+        If there is no champion.
     """
     from mech_exo_assets.quant.lifecycle.holdout import Trial, unseen_from
 
-    challenger, now = versions(ledger.events())[version], champion_version(ledger)
-    taken = versions_of(lake) if data is None else data
-    return Trial(challenger, now, history(lake, strategy, first=unseen_from(challenger, now), versions=taken), taken)
+    known, now = versions(events), champion(events)
+    if now is None:
+        raise MechExoError(_NO_CHAMPION)
+    challenger, holder = known[version], known[now.version]
+    return Trial(challenger, holder, history(lake, strategy, first=unseen_from(challenger, holder), versions=data), dict(data))
 
 
 def start_comparison(ledger: Ledger, request: Event, trial: Trial, *, actor: str, run_id: str | None) -> Event:
@@ -350,33 +370,76 @@ def conclude_comparison(
     ledger: Ledger, lake: Lake, request: Event, trial: Trial, table: pl.DataFrame, returns: pl.DataFrame, *, actor: str, run_id: str | None
 ) -> Event:
     """Record the verdict of a comparison, and what the challenger lets expect if it is promoted."""
-    from mech_exo_assets.quant.lifecycle.ab_test import promotes
-
-    row = table.row(-1, named=True)
-    own = returns.filter(role="challenger").sort("date")
-    promote = promotes(row["verdict"], trial.strategy.lifecycle.ab_test.mode)
+    found = verdict(trial, table, returns)
     payload = {
-        "summary": f"{trial.challenger.id} against {trial.champion.id}: {row['verdict']}. {row['reason']}",
-        "reason": row["reason"],
+        "summary": f"{trial.challenger.id} against {trial.champion.id}: {found['verdict']}. {found['reason']}",
         "request": request.id,
         "as_of": str(last_session(lake)),
-        "champion": trial.champion.id,
-        "verdict": row["verdict"],
-        "promote": promote,
-        "figures": {name: row[name] for name in ("sharpe", "champion_sharpe", "difference", "low", "p_value", "wanted", "n_sessions")},
-        "expected": expected_of(own["net_return"].to_numpy(), first=own["date"][0], last=own["date"][-1]) if own.height else None,
-        "returns": own["net_return"].to_list(),
         "data": dict(trial.data),
         "run_id": run_id,
+        **found,
     }
     key = f"ab_verdict/{request.id}/{trial.challenger.id}"
     return ledger.append(Entry("ab_test_concluded", actor, payload, version=trial.challenger.id, key=key))
 
 
-def verdict_of(ledger: Ledger, promotion: Event) -> Event:
+def verdict(trial: Trial, table: pl.DataFrame, returns: pl.DataFrame) -> dict[str, Any]:
+    """What a comparison says, as it is recorded: the verdict, its figures, what it lets expect, and the returns it was computed from.
+
+    Parameters
+    ----------
+    table, returns : DataFrame
+        `schemas.AB_TEST`, `schemas.AB_RETURNS`.
+    """
+    from mech_exo_assets.quant.lifecycle.ab_test import promotes
+
+    row = table.row(-1, named=True)
+    own = returns.filter(role="challenger").sort("date")
+    return {
+        "reason": row["reason"],
+        "champion": trial.champion.id,
+        "verdict": row["verdict"],
+        "promote": promotes(row["verdict"], trial.strategy.lifecycle.ab_test.mode),
+        "figures": {name: row[name] for name in ("sharpe", "champion_sharpe", "difference", "low", "p_value", "wanted", "n_sessions")},
+        "expected": expected_of(own["net_return"].to_numpy(), first=own["date"][0], last=own["date"][-1]) if own.height else None,
+        "returns": own["net_return"].to_list(),
+    }
+
+
+def verdict_among(events: Sequence[Event], promotion: Event) -> Event:
     """The comparison that a promotion was decided on; its payload has the challenger's returns on the hold-out."""
-    of = [event for event in ledger.events(kinds=["ab_test_concluded"]) if event.payload["request"] == promotion.payload["request"]]
-    return next(event for event in reversed(of) if event.version == promotion.version)
+    of = [each for each in events if each.kind == "ab_test_concluded" and each.payload["request"] == promotion.payload["request"]]
+    return next(each for each in reversed(of) if each.version == promotion.version)
+
+
+def probation_of(promotion: Event, nav: pl.DataFrame, backtest: pl.DataFrame, held_out: Vector, strategy: Strategy) -> pl.DataFrame:
+    """Each session since a promotion, in `schemas.PROBATION`.
+
+    Parameters
+    ----------
+    promotion : Event
+    nav, backtest : DataFrame
+        date and live_return of `schemas.NAV`; date and version of `schemas.LIVE_BACKTEST`.
+    held_out : ndarray of shape (n,)
+        Net returns of the promoted strategy on its hold-out.
+    strategy : Strategy
+    """
+    from mech_exo_assets.quant.calendar import closes
+    from mech_exo_assets.quant.lifecycle.probation import probation_table
+
+    begin = dt.date.fromisoformat(promotion.payload["since"])
+    own = backtest.filter((pl.col("version") == promotion.version) & (pl.col("date") >= begin))
+    since = nav.select("date", "live_return").join(own, on="date", how="semi").sort("date")
+    before = [day for day in nav["date"].to_list() if since.is_empty() or day < since["date"][0]]
+    return probation_table(
+        since,
+        held_out,
+        choices=strategy.lifecycle.probation,
+        closes=closes([max(before, default=None), *since["date"].to_list()], calendar=strategy.calendar),
+        version=str(promotion.version),
+        event=promotion.id,
+        seed=strategy.seed,
+    )
 
 
 def follow_in_mlflow(models: ModelRegistry, ledger: Ledger) -> list[str]:

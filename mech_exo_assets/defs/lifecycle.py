@@ -4,7 +4,6 @@ What belongs here: the tables of the group `lifecycle`; each act is one event of
 statistics (`quant.lifecycle`), and what starts a retraining (`sensors`).
 """
 
-import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -78,9 +77,10 @@ def challenger(
         strategy,
         optimised,
         frontier,
+        rotation,
         pl.Series(decisions.sessions_of(lake)),
         models=decisions.models_now(lake),
-        data={**decisions.versions_of(lake), **{key: lake.version(key) for key in (OPTIMISED.key, FRONTIER.key, OVERFITTING.key)}},
+        data={**decisions.versions_of(lake), **{key: lake.version(key) for key in (OPTIMISED.key, FRONTIER.key, ROTATION.key)}},
         code=code_hash(),
     )
     champion = decisions.champion_version(ledger)
@@ -322,28 +322,14 @@ def probation(
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What the promoted strategy has earned since, against the distribution that its own hold-out lets expect."""
-    from mech_exo_assets.quant.calendar import closes
     from mech_exo_assets.quant.lifecycle.episodes import promotion_under_probation
-    from mech_exo_assets.quant.lifecycle.probation import probation_table
 
     promotion = promotion_under_probation(ledger.events())
     table = PROBATION.empty()
     state: dict[str, object] = {"promotion": None}
     if promotion is not None:
-        begin = dt.date.fromisoformat(promotion.payload["since"])
-        own = backtest.filter((pl.col("version") == promotion.version) & (pl.col("date") >= begin))
-        since = nav.join(own, on="date", how="semi").sort("date")
-        held_out = np.asarray(decisions.verdict_of(ledger, promotion).payload["returns"])
-        before = [day for day in nav["date"].to_list() if since.is_empty() or day < since["date"][0]]
-        table = probation_table(
-            since,
-            held_out,
-            choices=strategy.lifecycle.probation,
-            closes=closes([max(before, default=None), *since["date"].to_list()], calendar=strategy.calendar),
-            version=str(promotion.version),
-            event=promotion.id,
-            seed=strategy.seed,
-        )
+        held_out = np.asarray(decisions.verdict_among(ledger.events(), promotion).payload["returns"])
+        table = decisions.probation_of(promotion, nav, backtest, held_out, strategy)
         state = {"promotion": promotion.id, "version": promotion.version}
         if table.height:
             now = table.sort("date").row(-1, named=True)

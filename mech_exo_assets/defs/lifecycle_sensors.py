@@ -51,6 +51,7 @@ def drift_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
                 **trigger,
                 "as_of": state["as_of"],
                 "champion": state["champion"],
+                "tables": state["tables"],
                 "storage_id": storage_id,
                 "run_id": run_id,
             }
@@ -142,7 +143,8 @@ def probation_sensor(
         if promotion is None or state.get("promotion") != promotion.id or state.get("status") not in ("breach", "passed"):
             continue
         figures = {name: state[name] for name in ("sessions", "live_return", "limit", "p_value")}
-        more = {"promotion": promotion.id, "figures": figures, "storage_id": storage_id, "run_id": run_id}
+        read = {"tables": state["tables"], "storage_id": storage_id, "run_id": run_id}
+        more = {"promotion": promotion.id, "figures": figures, **read}
         if state["status"] == "passed":
             payload = {
                 "summary": f"{promotion.version} has passed its probation on {state['as_of']}: {state['live_return']:+.2%} in "
@@ -167,15 +169,15 @@ def probation_sensor(
     return dg.SensorResult(cursor=cursor, run_requests=requests, skip_reason=said)
 
 
-def record_decay(
-    ledger: Ledger, statuses: Mapping[str, Sequence[str]], *, storage_id: int, as_of: str | None, run_id: str | None
-) -> list[str]:
+def record_decay(ledger: Ledger, statuses: Mapping[str, Sequence[str]], *, read: Mapping[str, Any]) -> list[str]:
     """Put on record which factors that the champion uses have decayed, and which work again; the kinds of the events written.
 
     Parameters
     ----------
     statuses : mapping of str to sequence of str
         Status, since when, and why, by factor.
+    read : mapping
+        as_of, tables, storage_id and run_id of the materialisation.
     """
     events = ledger.events()
     reign = champion(events)
@@ -192,10 +194,9 @@ def record_decay(
                 "metric": "status of decay/status",
                 "value": status,
                 "threshold": "decayed",
+                "reason": why,
                 "decayed_since": since,
-                "as_of": as_of,
-                "storage_id": storage_id,
-                "run_id": run_id,
+                **read,
             }
             key = f"decay/{name}/{factor}/{since}"
             told.append(ledger.append(Entry("decay_detected", "sensor:decay", payload, version=name, key=key)).kind)
@@ -204,8 +205,8 @@ def record_decay(
                 "summary": f"{factor} is {status} since {since}: {why}",
                 "subject": factor,
                 "of": "decay_detected",
-                "as_of": as_of,
                 "detection": there.id,
+                **read,
             }
             told.append(ledger.append(Entry("recovered", "sensor:decay", payload, version=name, key=f"recovered/{there.id}")).kind)
     return told
@@ -222,8 +223,15 @@ def _newest(context: dg.SensorEvaluationContext, key: dg.AssetKey, name: str) ->
         materialisation = record.asset_materialization
         assert materialisation is not None  # noqa: S101
         state: Any = materialisation.metadata[name].value
-        states.append((record.storage_id, dict(state), record.run_id))
+        states.append((record.storage_id, {**state, "tables": tables_read(record)}, record.run_id))
     return states, str(found[-1].storage_id) if found else context.cursor
+
+
+def tables_read(record: dg.EventLogRecord) -> dict[str, int]:
+    """Versions of the tables that a materialisation was computed from."""
+    materialisation = record.asset_materialization
+    found: Any = None if materialisation is None else materialisation.metadata.get("tables_read")
+    return {} if found is None else dict(found.value)
 
 
 def _said(read: int, table: str, told: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mech_exo_assets.defs.decay import STATUSES
-from mech_exo_assets.defs.lifecycle_sensors import record_decay
+from mech_exo_assets.defs.lifecycle_sensors import record_decay, tables_read
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.reports.alerts import Alerts
 from mech_exo_assets.reports.status_alert import StatusNow, status_change
@@ -55,9 +55,12 @@ def decay_sensor(
         record_decay(
             ledger,
             {name: (each.status, each.since, each.reason) for name, each in now.items()},
-            storage_id=record.storage_id,
-            as_of=_as_of(record),
-            run_id=record.run_id,
+            read={
+                "as_of": _as_of(record),
+                "tables": tables_read(record),
+                "storage_id": record.storage_id,
+                "run_id": record.run_id,
+            },
         )
         seen = {"storage_id": record.storage_id, "statuses": {name: [each.status, each.since, each.reason] for name, each in now.items()}}
     return dg.SensorResult(

@@ -106,9 +106,7 @@ def validate(
     rows = [
         *_of_search(overfitting, choices),
         _at_least("sharpe", _known(figures.sharpe), choices.sharpe, "{:.2f} is the annual Sharpe ratio on the hold-out, net of costs"),
-        _at_most(
-            "max_drawdown", _known(figures.max_drawdown), choices.max_drawdown, "{:.1%} is the largest loss from a peak on the hold-out"
-        ),
+        _at_most("max_drawdown", abs(figures.max_drawdown), choices.max_drawdown, "{:.1%} is the largest loss from a peak on the hold-out"),
         _at_most("turnover", float(book.turnover.mean()), choices.turnover, "{:.1%} of NAV is traded in a session, on average"),
         _at_least(
             "capacity", _capacity(book, history), choices.capacity, "{:,.0f} is the capital at which nine tenths of the trades keep the cap"
