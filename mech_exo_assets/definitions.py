@@ -18,6 +18,7 @@ from mech_exo_assets.defs import (
     walk_forward,
     weights,
 )
+from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_alert
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
 from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
@@ -44,7 +45,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources=build_resources(settings),
         jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH, RETRAIN, DEPLOY],
         schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search],
-        sensors=[AUTOMATION_SENSOR, decay_sensor, drift_sensor, retrain_sensor, probation_sensor],
+        sensors=[
+            AUTOMATION_SENSOR,
+            decay_sensor,
+            drift_sensor,
+            retrain_sensor,
+            probation_sensor,
+            announcement_sensor,
+            run_failure_alert,
+        ],
         executor=EXECUTORS[settings.executor],
     )
 

@@ -29,6 +29,7 @@ AUTOMATION_SENSOR = dg.AutomationConditionSensorDefinition(
     "automation",
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=10,
     description="Materialises what is downstream of an asset that was updated.",
 )
 """Evaluates every asset's condition. Runs by default under `mech-exo up`; Dagster's own is stopped by default."""

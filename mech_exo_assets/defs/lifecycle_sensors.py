@@ -28,6 +28,8 @@ from mech_exo_assets.storage.ledger import Entry, Ledger
 
 INTERVAL = 15
 """Seconds between two looks."""
+IN_USE = 0.01
+"""Share of all weights from which on a factor counts as used; what the rotation leaves of a dead one is less."""
 ATTEMPTS = 3
 """Runs that are launched for one request; after so many that failed it is closed as failed."""
 
@@ -184,10 +186,10 @@ def record_decay(ledger: Ledger, statuses: Mapping[str, Sequence[str]], *, read:
     if reign is None:
         return []
     name, used = reign.version, versions(events)[reign.version].weights
-    told = []
+    told, total = [], sum(map(abs, used.values()))
     for factor, (status, since, why) in sorted(statuses.items()):
         there = episodes.standing(events, "decay_detected", factor)
-        if status == "decayed" and used.get(factor) and there is None:
+        if status == "decayed" and abs(used.get(factor, 0.0)) >= IN_USE * total and there is None:
             payload = {
                 "summary": f"{factor}, with a weight of {used[factor]:.3f} in {name}, has decayed since {since}: {why}",
                 "subject": factor,

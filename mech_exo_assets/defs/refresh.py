@@ -94,7 +94,9 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
     if data.prices.filter(pl.col("date").dt.year() >= strategy.first_year).is_empty():
         raise InputError(f"{source}: no prices from {strategy.first_year} on. Lower first_year in the configuration; nothing was changed.")
     by_year: dict[str, list[str]] = {}
-    for frame, known in ((data.prices, "date"), (data.fundamentals, "date"), (data.features, "known_at")):
+    dated = [(data.prices, "date"), (data.fundamentals, "date"), (data.features, "known_at")]
+    dated += [(frame, known) for frame, known in ((data.fills, "timestamp"), (data.cash, "date")) if frame.height]
+    for frame, known in dated:
         year = pl.col(known).dt.year().clip(lower_bound=strategy.first_year)
         # A sum does not depend on the order of the rows; it wraps around in 64 bits.
         sums = frame.select(year.alias("year"), _row_hash()).group_by("year").agg(pl.col("hash").sum(), pl.len())

@@ -23,6 +23,7 @@ LOGGER.setLevel(logging.INFO)
 TIMEOUT_SECONDS = 10
 """Longest wait for Slack, for each of two attempts."""
 
+_FAILED = "failed: "
 NOT_SET_UP = "not set up"
 SENT = "sent"
 
@@ -69,6 +70,11 @@ class Delivery:
     log: bool
     slack: str
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was to be sent, and was not."""
+        return self.slack.startswith(_FAILED)
+
 
 @dataclass(frozen=True)
 class Alerts:
@@ -78,22 +84,37 @@ class Alerts:
     ----------
     webhook : SecretStr or None
         Address of an incoming webhook of Slack; whoever knows it can post, so that it is never logged or shown.
+    ui_url : str
+        Address of the Dagster UI, for links to runs; empty: no links.
     """
 
     webhook: SecretStr | None
+    ui_url: str = ""
 
-    def send(self, alert: Alert) -> Delivery:
-        """Log the alert and, where a webhook is set, post it; a post that fails is logged and told, and raises nothing."""
+    def run_link(self, run_id: str | None) -> str | None:
+        """Where the run is seen in the Dagster UI; None without a run or an address."""
+        return f"{self.ui_url.rstrip('/')}/runs/{run_id}" if run_id and self.ui_url else None
+
+    def send(self, alert: Alert, *, log: bool = True) -> Delivery:
+        """Log the alert and, where a webhook is set, post it; a post that fails is logged and told, and raises nothing.
+
+        Parameters
+        ----------
+        alert : Alert
+        log : bool
+            False for another attempt at an alert that stands in the log already.
+        """
         facts = "".join(f"; {name}: {value}" for name, value in alert.facts.items())
         # In one line, whatever it holds: a log is read by line.
-        LOGGER.log(_LOG_LEVEL[alert.level], "%s", " ".join(f"{alert.title}: {alert.text}{facts}".split()))
+        if log:
+            LOGGER.log(_LOG_LEVEL[alert.level], "%s", " ".join(f"{alert.title}: {alert.text}{facts}".split()))
         if self.webhook is None:
             return Delivery(log=True, slack=NOT_SET_UP)
         reason = _post(self.webhook.get_secret_value(), _message(alert))
         if reason is None:
             return Delivery(log=True, slack=SENT)
         LOGGER.error("The alert '%s' did not reach Slack: %s.", " ".join(alert.title.split()), reason)
-        return Delivery(log=True, slack=f"failed: {reason}")
+        return Delivery(log=True, slack=f"{_FAILED}{reason}")
 
 
 def transition(before: Sequence[str], now: Judgement) -> Alert | None:

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
         `multiprocess` (a step is a process of its own, and costs seconds).
     slack_webhook : SecretStr or None
         Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
+    ui_url : str
+        Address of the Dagster UI for people who get an alert (MECH_EXO_UI_URL). Default: where `mech-exo up` serves it.
     db_url : SecretStr or None
         Database of the weight searches, of MLflow and of the ledger (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
         `postgresql://user:password@host/database`, which several machines may share. Default: SQLite files in the home (`studies_url`,
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
     executor: Literal["in_process", "multiprocess"] = "in_process"
     slack_webhook: SecretStr | None = None
     db_url: SecretStr | None = None
+    ui_url: str = "http://127.0.0.1:3000"
 
     @field_validator("home", "config")
     @classmethod

@@ -15,6 +15,7 @@ import polars as pl
 
 from mech_exo_assets import schemas
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.sources import trading
 from mech_exo_assets.sources.protocol import MarketData
 from mech_exo_assets.sources.tables import ENDINGS, Layout, Table, ending, read_table, refuse, stem
 from mech_exo_assets.sources.validation import (
@@ -27,9 +28,7 @@ from mech_exo_assets.sources.validation import (
     universe_of,
 )
 
-TABLES = ("prices", "universe", "fundamentals")
-OTHER_READERS = ("fills", "cash")
-"""Tables of the folder that are read elsewhere, by the stage that compares live trading."""
+TABLES = ("prices", "universe", "fundamentals", "fills", "cash")
 
 _ENDINGS_TEXT = ", ".join(ENDINGS)
 _FEATURE_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -41,6 +40,8 @@ _LAYOUTS = {
         {"name": pl.String, "sector": pl.String, "asset_class": pl.String, "listed_from": pl.Date, "listed_to": pl.Date},
     ),
     "fundamentals": Layout(_DATED, {}, rest=pl.Float64),
+    "fills": trading.FILLS,
+    "cash": trading.CASH,
     "feature": Layout({**_DATED, "value": pl.Float64}, {"known_at": pl.Date}),
 }
 
@@ -51,7 +52,7 @@ class FilesSource:
     Parameters
     ----------
     folder : Path
-        Holds `prices`, and optionally `universe`, `fundamentals` and `features/`.
+        Holds `prices`, and optionally `universe`, `fundamentals`, `features/`, `fills` and `cash`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +120,20 @@ class FilesSource:
             notes += [*_extra_note(name, feature_table), *more]
         if unread:
             notes.append(f"Not read: {', '.join(unread)}.")
-        return MarketData(prices, universe, fundamentals, pl.concat(features), tuple(notes))
+        fills = cash = None
+        if "fills" in tables:
+            fills_table = self._read(tables["fills"], "fills")
+            fills = trading.check_fills(fills_table, prices)
+            notes += _extra_note("fills", fills_table)
+        if "cash" in tables:
+            cash_table = self._read(tables["cash"], "cash")
+            cash = trading.check_cash(cash_table)
+            notes += _extra_note("cash", cash_table)
+        if fills is not None and cash is None:
+            mend = "Add 'cash' with date and amount of the first deposit"
+            refuse("fills", "were given without cash, so that the capital they were traded with is not known", mend=mend)
+        traded = {name: table for name, table in (("fills", fills), ("cash", cash)) if table is not None}
+        return MarketData(prices, universe, fundamentals, pl.concat(features), tuple(notes), **traded)
 
     def _read(self, parts: list[Path], layout: str) -> Table:
         return read_table(parts, self.folder, _LAYOUTS[layout])
@@ -142,7 +156,7 @@ class FilesSource:
                         self._add(tables, f"features/{_feature_name(feature)}", feature, unread)
                     else:
                         unread.append(f"features/{feature.name}")
-            elif name not in OTHER_READERS:
+            else:
                 unread.append(path.name + "/" * path.is_dir())
         return tables, unread
 

@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "dt.date": (dt.date.fromisoformat, "a date, written YYYY-MM-DD"),
 }
 
-_TWO, _PLANTED = {"ic_a", "ic_b"}, {"factors", "dying", "ic", "styles", "clustering", "delistings", "gaps"}
+_TWO, _PLANTED = {"ic_a", "ic_b"}, {"factors", "dying", "ic", "styles", "clustering", "delistings", "gaps", "fills"}
 """Keys of the market of two characteristics, and of that of any number of planted factors."""
 
 
@@ -37,8 +37,9 @@ class SimulatorSource:
         As in `mech_exo_assets.quant.simulator.simulate`.
     factors, dying, ic
         Where factors is above 0, as in `mech_exo_assets.quant.simulator.plant`, in place of the two of `ic_a` and `ic_b`.
-    styles, clustering, delistings, gaps
-        Of such a market: `Risks.styles`, `Risks.clustering`, `Defects.delistings_per_year`, `Defects.gaps_per_year`.
+    styles, clustering, delistings, gaps, fills
+        Of such a market: `Risks.styles`, `Risks.clustering`, `Defects.delistings_per_year`, `Defects.gaps_per_year`; 1 for the
+        fills of `Defects.fills`, a live book that breaks.
     """
 
     names: int = 300
@@ -54,6 +55,7 @@ class SimulatorSource:
     clustering: float = 0.0
     delistings: float = 0.0
     gaps: float = 0.0
+    fills: int = 0
 
     @classmethod
     def parse(cls, text: str) -> SimulatorSource:
@@ -100,6 +102,7 @@ class SimulatorSource:
                 not (source.factors == 0 or 0 < source.ic**2 * source.factors < 0.7),
                 f"ic is {source.ic}; it must be above 0, and its square times factors below 0.7",
             ),
+            (source.fills not in (0, 1), f"fills is {source.fills}; it must be 0 or 1"),
             (source.styles < 0, f"styles is {source.styles}; it cannot be negative"),
             *(
                 (not 0 <= value <= most, f"{key} is {value}; it must be from 0 to {most:g}")
@@ -111,7 +114,7 @@ class SimulatorSource:
             ),
             *(
                 (not source.factors and getattr(source, key) != 0, f"{key} is given without factors; give factors too")
-                for key in ("styles", "clustering", "delistings", "gaps")
+                for key in ("styles", "clustering", "delistings", "gaps", "fills")
             ),
             ("ic" in values and not source.factors, "ic is given without factors; give factors too, or ic_a and ic_b"),
             *((key in values and source.factors > 0, f"{key} is given with factors; give ic") for key in sorted(_TWO)),
@@ -152,7 +155,7 @@ class SimulatorSource:
             seed=self.seed,
             first=self.first,
             risks=simulator.Risks(styles=self.styles, clustering=self.clustering),
-            defects=simulator.Defects(delistings_per_year=self.delistings, gaps_per_year=self.gaps),
+            defects=simulator.Defects(delistings_per_year=self.delistings, gaps_per_year=self.gaps, fills=bool(self.fills)),
         )
 
     def load(self) -> MarketData:
@@ -174,7 +177,8 @@ class SimulatorSource:
         dies = ", ".join(f"{each.name} at session {each.dies}" for each in market.truth.planted.values() if each.dies is not None)
         note = f"Simulated market: expected information coefficients with the next session's return are {planted}."
         note += f" These die: {dies}." if dies else ""
-        return MarketData(market.prices, market.universe, schemas.FUNDAMENTALS.empty(), market.features, (note,))
+        traded = {name: table for name, table in (("fills", market.fills), ("cash", market.cash)) if table is not None}
+        return MarketData(market.prices, market.universe, schemas.FUNDAMENTALS.empty(), market.features, (note,), **traded)
 
 
 def _refuse(what: str) -> NoReturn:

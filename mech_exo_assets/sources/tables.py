@@ -58,7 +58,7 @@ class Layout:
     Attributes
     ----------
     required, optional : mapping of str to Polars type
-        Date, String or Float64.
+        Date, Datetime (in UTC), String or Float64.
     rest : Polars type or None
         Type of any further columns; None leaves them out and names them in `Table.extra`.
     """
@@ -237,6 +237,8 @@ def _converted(series: pl.Series, dtype: type[pl.DataType], place: Callable[[int
         return series.cast(dtype)
     if dtype == pl.String:
         return _to_text(series, place)
+    if dtype == pl.Datetime:
+        return _to_timestamp(series, place)
     return _to_date(series, place) if dtype == pl.Date else _to_number(series, place)
 
 
@@ -259,6 +261,23 @@ def _to_date(series: pl.Series, place: Callable[[int], str]) -> pl.Series:
         text = _to_text(series, place)
         parsed = parsed.fill_null(text.str.replace(_TIMESTAMP, "${1}").str.to_date("%Y-%m-%d", strict=False))
         _refuse_cells(text, parsed, "a date is written YYYY-MM-DD", place)
+    return parsed
+
+
+def _to_timestamp(series: pl.Series, place: Callable[[int], str]) -> pl.Series:
+    """UTC without a zone; a text or a time without a zone counts as UTC."""
+    if isinstance(series.dtype, pl.Datetime):
+        zoned = series if series.dtype.time_zone is None else series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return zoned.cast(pl.Datetime("us"))
+    if series.dtype != pl.String:
+        _wrong_type(series, "times", place)
+    text = _to_text(series, place)
+    plain = text.str.replace("T", " ", literal=True).str.replace(r"Z$", "+00:00").str.replace(r"([+-]\d{2}):?(\d{2})$", "${1}${2}")
+    parsed = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
+    parsed = parsed.fill_null(plain.str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us"))
+    zoned = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False, time_unit="us").dt.convert_time_zone("UTC")
+    parsed = parsed.fill_null(zoned.dt.replace_time_zone(None))
+    _refuse_cells(text, parsed, "a time is written YYYY-MM-DD HH:MM:SS, in UTC or with its offset", place)
     return parsed
 
 

@@ -113,9 +113,9 @@ def check_prices(table: Table, *, mend: str = CORRECT_ROW) -> pl.DataFrame:
     prices = [name for name in PRICE_COLUMNS if name in frame.columns]
     numbers = [name for name in NUMBER_COLUMNS if name in frame.columns]
     rules = [
-        *(_required(name) for name in ("date", "symbol", "close")),
-        _possible_day("date"),
-        *(_finite(name) for name in numbers),
+        *(required(name) for name in ("date", "symbol", "close")),
+        possible_day("date"),
+        *(finite(name) for name in numbers),
         *(Rule(pl.col(name) <= 0, _value_message(name, "a price must be above zero")) for name in prices),
         *(
             Rule(pl.col(name) < 0, _value_message(name, "it cannot be negative"))
@@ -178,7 +178,7 @@ def check_universe(table: Table, prices: pl.DataFrame) -> tuple[pl.DataFrame, li
         At the first row that is wrong.
     """
     optional = [name for name in ("asset_class", "listed_from", "listed_to") if name in table.frame.columns]
-    rules = [_required("symbol")]
+    rules = [required("symbol")]
     if "asset_class" in optional:
         accepted = ", ".join(ASSET_CLASSES)
         rules.append(
@@ -228,7 +228,7 @@ def check_fundamentals(table: Table, prices: pl.DataFrame) -> tuple[pl.DataFrame
         At the first row that is wrong.
     """
     items = [name for name in table.frame.columns if name not in ("date", "symbol")]
-    check_rows(table, [_required("date"), _required("symbol"), _possible_day("date"), *(_finite(name) for name in items)])
+    check_rows(table, [required("date"), required("symbol"), possible_day("date"), *(finite(name) for name in items)])
     check_unique(table, ("date", "symbol"))
     frame, notes = _priced(table.frame, prices, "fundamentals")
     long = [frame.select("date", "symbol", item=pl.lit(name), value=pl.col(name)).drop_nulls("value") for name in items]
@@ -244,10 +244,10 @@ def check_feature(table: Table, prices: pl.DataFrame, name: str) -> tuple[pl.Dat
         At the first row that is wrong.
     """
     frame = table.frame
-    rules = [_required("date"), _required("symbol"), _required("value"), _possible_day("date"), _finite("value")]
+    rules = [required("date"), required("symbol"), required("value"), possible_day("date"), finite("value")]
     if "known_at" in frame.columns:
         rules += [
-            _possible_day("known_at"),
+            possible_day("known_at"),
             Rule(
                 pl.col("known_at") < pl.col("date"),
                 lambda row: f"known_at {row['known_at']} is before date {row['date']}; a value cannot be known before the day it describes",
@@ -279,11 +279,13 @@ def _has_values(frame: pl.DataFrame, name: str) -> bool:
     return name in frame.columns and frame[name].null_count() < frame.height
 
 
-def _required(name: str) -> Rule:
+def required(name: str) -> Rule:
+    """No cell of a column may be empty."""
     return Rule(pl.col(name).is_null(), lambda _: f"{name} is empty; it is required")
 
 
-def _possible_day(name: str) -> Rule:
+def possible_day(name: str) -> Rule:
+    """No date of a column may lie in the future, or before 1900."""
     today = dt.datetime.now(dt.UTC).date()
 
     def message(row: dict[str, object]) -> str:
@@ -293,7 +295,8 @@ def _possible_day(name: str) -> Rule:
     return Rule(~pl.col(name).is_between(_FIRST_DAY, today), message)
 
 
-def _finite(name: str) -> Rule:
+def finite(name: str) -> Rule:
+    """No number of a column may be infinite."""
     return Rule(pl.col(name).is_infinite(), _value_message(name, "a number must be finite"))
 
 

@@ -15,8 +15,8 @@ import polars as pl
 
 from mech_exo_assets.cli.options import dagster_instance
 from mech_exo_assets.definitions import build_definitions
-from mech_exo_assets.defs.runs import year_range_tags
 from mech_exo_assets.defs.partitions import LOOKBACK_YEARS, SHORTEST_YEAR
+from mech_exo_assets.defs.runs import year_range_tags
 from mech_exo_assets.quant import (
     backtest,
     calendar,

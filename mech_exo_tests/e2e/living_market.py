@@ -7,6 +7,8 @@ at this and the last calendar year.
 from __future__ import annotations
 
 import datetime as dt
+import json
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from mech_exo_assets.quant.simulator import Planted, simulate_planted
 from mech_exo_tests.e2e.market_folder import write_folder
 
 NAMES = 60
+_LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,32 @@ class LivingMarket:
         known = {name: table.filter(pl.col("date") <= last) if "date" in table.columns else table for name, table in self.tables.items()}
         write_folder(self.folder, known)
         return last
+
+    def crash(self, session: int, weights: dict[str, float], *, by: float) -> None:
+        """From a session on, let the price of each name be another: less of one that is held, more of one that is sold short."""
+        day = self.dates[session]
+        factors = pl.DataFrame({"symbol": list(weights), "factor": [1 - by * (1 if weight > 0 else -1) for weight in weights.values()]})
+        prices = self.tables["prices"].join(factors, on="symbol", how="left", maintain_order="left")
+        factor = pl.when(pl.col("date") >= day).then(pl.col("factor").fill_null(1.0)).otherwise(1.0)
+        columns = ["open", "high", "low", "close", "adjusted_close"]
+        self.tables["prices"] = prices.with_columns(pl.col(name) * factor for name in columns).drop("factor")
+
+
+def ask(address: str, query: str, **variables: object) -> dict:
+    """What Dagster's GraphQL answers."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["data"]
+
+
+def refresh(address: str) -> None:
+    """Launch the job that reads the market, for this and the last calendar year, as its schedule does."""
+    year = dt.datetime.now(dt.UTC).year
+    tags = [{"key": key, "value": value} for key, value in zip(_RANGE, (str(year - 1), str(year)), strict=True)]
+    selector = {"repositoryLocationName": "mech_exo_assets.definitions", "repositoryName": "__repository__", "jobName": "market_refresh"}
+    params = {"selector": selector, "runConfigData": "{}", "mode": "default", "executionMetadata": {"tags": tags}}
+    assert ask(address, _LAUNCH, p=params)["launchRun"]["__typename"] == "LaunchRunSuccess"
 
 
 def living_market(folder: Path, planted: Sequence[Planted], *, sessions: int, seed: int, names: int = NAMES) -> LivingMarket:

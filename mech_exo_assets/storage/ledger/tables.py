@@ -43,7 +43,7 @@ def create(connection: sa.Connection) -> None:
         events_table("postgresql").create(connection, checkfirst=True)
         connection.exec_driver_sql(
             f"CREATE OR REPLACE FUNCTION {SCHEMA}.refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only: % is refused', TG_OP; END $$"
+            "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only: %% is refused', TG_OP; END $$"
         )
         for guard, what, each in (
             (_GUARDS[0], "UPDATE", "ROW"),
