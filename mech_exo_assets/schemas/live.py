@@ -92,7 +92,7 @@ LIVE_BACKTEST = TableSchema(
         Column("turnover", pl.Float64, "Traded notional, buys and sells together.", unit="fraction"),
         Column("exposure", pl.Float64, "Sum of absolute positions over NAV, at the close.", unit="fraction of NAV"),
         Column("nav", pl.Float64, "At the close, from the same capital and with the same deposits as the live account.", unit="currency"),
-        Column("version", pl.String, "Strategy version whose targets are held."),
+        Column("version", pl.String, "Strategy version that was held in the session, bought at the close before or earlier."),
     ),
     unique=("date",),
 )

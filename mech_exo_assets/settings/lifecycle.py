@@ -30,12 +30,10 @@ class Validation(Section):
 class AbTest(Section):
     """How a challenger is compared with the champion."""
 
-    mode: Literal["holdout", "shadow", "canary"]
+    mode: Literal["holdout"]
     confidence: float = Field(gt=0.5, lt=1)
     margin: NonNegativeFloat
     resamples: int = Field(ge=99, le=99_999)
-    max_sessions: PositiveInt
-    canary_share: float = Field(gt=0, lt=1)
 
 
 class Probation(Section):

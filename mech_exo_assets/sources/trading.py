@@ -67,7 +67,7 @@ def check_cash(table: Table) -> pl.DataFrame:
             Rule(pl.col("amount") == 0, lambda _: "amount is 0; a deposit is above 0 and a withdrawal below 0"),
         ],
     )
-    return table.frame.select(RAW_CASH).sort("date")
+    return table.frame.select(*RAW_CASH).sort("date")
 
 
 def _once_each(table: Table) -> None:

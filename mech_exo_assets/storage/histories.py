@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mech_exo_assets.quant.lifecycle.deployed import History
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.schemas import LEARNED_SCORES, PRICES, SCORES, UNIVERSE
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from mech_exo_assets.quant.lifecycle.deployed import History
 
 TRADED = ("open", "high", "low", "close", "volume", "total_return_index")
 """Columns of the prices that trading and risk take."""
@@ -45,6 +48,8 @@ def history(lake: Lake, strategy: Strategy, *, first: dt.date, versions: Mapping
     MechExoError
         If a table is not there, or not in that version.
     """
+    from mech_exo_assets.quant.lifecycle.deployed import History
+
     wanted = versions_of(lake) if versions is None else versions
     scores, prices = (
         lake.scan(key, version=wanted[key]).filter(pl.col("date") >= since).collect()

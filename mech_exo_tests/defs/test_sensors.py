@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from mech_exo_assets.defs.decay import STATUSES
 from mech_exo_assets.defs.sensors import decay_sensor
+from mech_exo_assets.storage.ledger import Ledger
 from mech_exo_tests.reports.slack import Slack, listening
 
 KEY = dg.AssetKey(["decay", "status"])
@@ -31,8 +33,11 @@ def materialise(instance: dg.DagsterInstance, **statuses: str) -> None:
 
 def tick(instance: dg.DagsterInstance, slack: Slack, cursor: str | None) -> str | None:
     """One look of the sensor; the cursor that it leaves."""
-    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"alerts": slack.alerts}) as context:
-        result = decay_sensor(context)
+    with tempfile.TemporaryDirectory() as folder:
+        # Without a champion no factor is in use, and nothing is put on record.
+        resources = {"alerts": slack.alerts, "ledger": Ledger(f"sqlite:///{folder}/ledger.db", Path(folder) / "ledger.head")}
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+            result = decay_sensor(context)
     assert isinstance(result, dg.SensorResult)
     assert not result.run_requests
     return result.cursor or cursor

@@ -121,11 +121,12 @@ def test_a_break_is_found_answered_promoted_watched_and_taken_back(tmp_path: Pat
 
 def test_a_challenger_that_is_no_better_is_refused(tmp_path: Path):
     home, market = tmp_path / "home", dying_market(tmp_path / "market")
-    # Fills become ten times as dear as the backtest thinks: live drifts from it, and no other weights help.
+    # Fills are ten times as dear as the backtest thinks, so that live drifts from it; and the search may not use the best factor.
     choices = write_choices(
         tmp_path / "choices.yaml",
-        composite={"weights": {"planted_b": 0.5, "planted_c": 0.5}},
+        composite={"weights": {"planted_a": 0.4, "planted_b": 0.3, "planted_c": 0.3}},
         live={"backdate": 80, "half_spread_bps": 10.0},
+        search={"trials": 40, "startup": 20, "holdout_months": 9, "shrinkage": [0.0], "bounds": {"planted_a": [0.0, 0.01]}},
     )
     market.know(BREAK - 30)
     done = mech_exo("run", "--home", home, "--source", market.source, "--config", choices)
@@ -140,4 +141,5 @@ def test_a_challenger_that_is_no_better_is_refused(tmp_path: Path):
     assert drift.payload["value"] < drift.payload["threshold"] or drift.payload["metric"].startswith("cusum")
     assert [each.kind for each in ledger.events(kinds=["promoted", "rolled_back"])] == []
     assert len(ledger.events(kinds=["retrain_requested"])) == 1
+    assert (decided.payload["figures"]["difference"] < 0, decided.payload["figures"]["wanted"]) == (True, -0.5)
     assert ledger.verify().ok

@@ -79,15 +79,6 @@ def test_a_column_without_a_name_is_named_as_such(tmp_path: Path) -> None:
     assert "prices has columns that are not read: (no name)." in _load(tmp_path).notes
 
 
-def test_fills_and_cash_are_left_to_others_without_a_word(tmp_path: Path) -> None:
-    write(prices(), tmp_path / "prices.csv")
-    write(universe(), tmp_path / "universe.csv")
-    (tmp_path / "fills.csv").write_text("not, even\nright")
-    (tmp_path / "cash").mkdir()
-    assert _load(tmp_path).notes == ()
-    assert set(open_source(f"files:{tmp_path}").stamp()) == {"prices.csv", "universe.csv"}
-
-
 @pytest.mark.parametrize(
     "dates",
     [

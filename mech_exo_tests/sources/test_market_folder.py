@@ -44,6 +44,10 @@ def test_what_is_written_is_read_back_to_the_last_bit(market: SimulatedMarket, t
     assert_frame_equal(read.features, market.features, check_exact=True)
     assert market.fundamentals is not None
     assert_frame_equal(read.fundamentals, market.fundamentals, check_exact=True)
+    assert market.fills is not None
+    assert market.cash is not None
+    assert_frame_equal(read.fills, market.fills.sort("timestamp", "symbol", "order_id"), check_exact=True)
+    assert_frame_equal(read.cash, market.cash, check_exact=True)
     assert read.notes == (f"Not read: {TRUTH}.",)
     assert source.feature_names() == ("planted_01", "planted_02", "planted_03")
 

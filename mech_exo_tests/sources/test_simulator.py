@@ -79,7 +79,8 @@ def test_factors_make_it_the_market_of_planted_factors_with_every_key() -> None:
 def test_the_uri_of_planted_factors_has_their_keys_and_not_those_of_the_other_market() -> None:
     source = open_source("simulator:factors=2,names=12")
     assert source.uri == (
-        "simulator:names=12,sessions=2000,seed=7,first=2005-01-03,factors=2,dying=0,ic=0.04,styles=0,clustering=0.0,delistings=0.0,gaps=0.0"
+        "simulator:names=12,sessions=2000,seed=7,first=2005-01-03,factors=2,dying=0,ic=0.04,styles=0,clustering=0.0,delistings=0.0,gaps=0.0,"
+        "fills=0"
     )
     assert open_source(source.uri).stamp() == source.stamp()
     assert source.stamp()["factors"] == "2"

@@ -6,7 +6,6 @@ What belongs here: from the tables of the account to those of the drift. What do
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.quant.drift.budget import RULES, Trigger, breach_limit, trigger
+from mech_exo_assets.quant.drift.promise import Promise
 from mech_exo_assets.quant.drift.sequential import DIFFERENCE, EXPECTATION, alarm_table
 from mech_exo_assets.quant.drift.status import BREACH
 from mech_exo_assets.quant.drift.windows import drift_table
@@ -39,20 +39,6 @@ class Found:
     alarms: pl.DataFrame
     trigger: Trigger | None
     standing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What a version was deployed with: mean and deviation of a session's net return, and of how many sessions."""
-
-    mean: float
-    deviation: float
-    sessions: int
-
-    @property
-    def at_least(self) -> float:
-        """The mean less its standard error: what it was chosen for flatters it."""
-        return self.mean - self.deviation / math.sqrt(self.sessions)
 
 
 def drift_of_account(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from mech_exo_assets.quant.drift.deployed import Promise
+from mech_exo_assets.quant.drift.promise import Promise
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion
 from mech_exo_assets.schemas import CHAMPION
 

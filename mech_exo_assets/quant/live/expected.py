@@ -58,7 +58,8 @@ def deployed_backtest(
     )
     of = targets.select("date", "version").unique().sort("date")
     traded = np.searchsorted(market.sessions, of["date"].to_numpy().astype("datetime64[D]")) + execution_lag
-    at = np.searchsorted(traded, np.arange(book.start, len(market.sessions)), side="right") - 1
+    # What is traded at a close earns from the next session on.
+    at = np.searchsorted(traded, np.arange(book.start, len(market.sessions)), side="left") - 1
     table = pl.DataFrame(
         {
             "date": pl.Series(book.sessions.astype("datetime64[D]")).cast(pl.Date),

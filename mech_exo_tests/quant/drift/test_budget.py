@@ -10,7 +10,8 @@ import pytest
 
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.quant.drift.budget import breach_limit, trigger
-from mech_exo_assets.quant.drift.deployed import Promise, drift_of_account
+from mech_exo_assets.quant.drift.deployed import drift_of_account
+from mech_exo_assets.quant.drift.promise import Promise
 from mech_exo_assets.quant.drift.windows import rolling_t
 from mech_exo_assets.settings import load_strategy
 
