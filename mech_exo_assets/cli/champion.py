@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from mech_exo_assets.cli.launch import launch
-from mech_exo_assets.cli.options import Config, Home, Json, Source, only_writer, person, require_choices, require_source, settings_from
+from mech_exo_assets.cli.options import Config, Home, Json, Source, only_writer, person, require_choices, settings_of_home
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.storage.lake import Lake
@@ -64,8 +64,7 @@ def rollback(
 
 
 def _settings(home: Any, source: Any, config: Any) -> Settings:
-    settings = settings_from(home, source, config)
-    require_source(settings)
+    settings = settings_of_home(home, source, config)
     require_choices(settings)
     return settings
 

@@ -23,9 +23,8 @@ from mech_exo_assets.cli.options import (
     Source,
     only_writer,
     require_choices,
-    require_source,
     require_tables,
-    settings_from,
+    settings_of_home,
 )
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
 from mech_exo_assets.schemas import BLEND, DATASET, MODEL_COMPARISON, MODELS, PRICES, STACKING
@@ -53,8 +52,7 @@ def learn(
     json: Json = False,
 ) -> None:
     """Train LightGBM, XGBoost and a ridge regression walk-forward, and judge them out of sample beside the composite."""
-    settings = settings_from(home, source, config)
-    require_source(settings)
+    settings = settings_of_home(home, source, config)
     lake = Lake(settings.lake_path)
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []

@@ -76,6 +76,19 @@ def require_source(settings: Settings) -> str | None:
     return None if last is None else last.source
 
 
+def settings_of_home(home: Path | None, source: str | None = None, config: Path | None = None) -> Settings:
+    """`settings_from`, with the source that the home's tables were computed from.
+
+    Raises
+    ------
+    InputError
+        As `settings_from` and `require_source`.
+    """
+    settings = settings_from(home, source, config)
+    held = require_source(settings)
+    return settings if held is None else settings_from(settings.home, held, settings.config)
+
+
 def require_choices(settings: Settings) -> None:
     """Refuse choices that the home's tables were not computed with, for what computes or shows only some of them.
 

@@ -23,9 +23,8 @@ from mech_exo_assets.cli.options import (
     only_writer,
     person,
     require_choices,
-    require_source,
     require_tables,
-    settings_from,
+    settings_of_home,
 )
 from mech_exo_assets.defs.runs import ACTOR_TAG
 from mech_exo_assets.schemas import AB_TEST, CHAMPION, LIVE_TARGETS, ROTATION, SCORES, VALIDATION
@@ -49,8 +48,7 @@ def retrain(
     json: Json = False,
 ) -> None:
     """Build a challenger from all data up to now, validate it, compare it with the champion, and promote or refuse it."""
-    settings = settings_from(home, source, config)
-    require_source(settings)
+    settings = settings_of_home(home, source, config)
     lake = Lake(settings.lake_path)
     require_tables(lake, settings, [SCORES, ROTATION, CHAMPION, LIVE_TARGETS], command="mech-exo run")
     require_choices(settings)

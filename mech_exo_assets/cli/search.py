@@ -24,9 +24,8 @@ from mech_exo_assets.cli.options import (
     Source,
     only_writer,
     require_choices,
-    require_source,
     require_tables,
-    settings_from,
+    settings_of_home,
 )
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.schemas import COMPARISON, HISTORY, IC, MONITOR, OPTIMISED, OVERFITTING, PRICES, RESIDUAL_IC, SCORES, TRIALS, UNIVERSE
@@ -57,8 +56,7 @@ def search(
     """Search factor weights on the history before the hold-out, and compare the result with equal weights and the champion on it."""
     from mech_exo_assets.reports.search_page import versions_of_one_search
 
-    settings = settings_from(home, source, config)
-    require_source(settings)
+    settings = settings_of_home(home, source, config)
     lake = Lake(settings.lake_path)
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []

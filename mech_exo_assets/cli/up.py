@@ -27,8 +27,7 @@ from mech_exo_assets.cli.options import (
     dagster_instance,
     only_server,
     require_choices,
-    require_source,
-    settings_from,
+    settings_of_home,
 )
 from mech_exo_assets.cli.runs_left import close_abandoned_runs
 from mech_exo_assets.errors import InputError, MechExoError
@@ -63,8 +62,7 @@ def up(
     ] = False,
 ) -> None:
     """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, and the MLflow UI, until Ctrl-C."""
-    settings = settings_from(home, source, config)
-    settings = settings_from(settings.home, require_source(settings), settings.config)
+    settings = settings_of_home(home, source, config)
     require_choices(settings)
     _require_free(port, "--port")
     if mlflow_port and not read_only:

@@ -36,11 +36,12 @@ from mech_exo_assets.schemas import (
 )
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import history, last_session, versions_of
-from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.lake import SOURCE, Lake
 from mech_exo_assets.storage.ledger import ConflictError, Entry, Event, Ledger
 from mech_exo_assets.storage.models import ModelRegistry
 
 if TYPE_CHECKING:
+    from mech_exo_assets.defs.resources import MarketSource
     from mech_exo_assets.quant.lifecycle.holdout import Trial
     from mech_exo_assets.sources.protocol import MarketData
 
@@ -56,16 +57,18 @@ EXPECTED_SESSIONS = 504
 
 
 def register_first(
-    ledger: Ledger, lake: Lake, strategy: Strategy, data: MarketData, *, actor: str, code: str, run_id: str | None
+    ledger: Ledger, lake: Lake, strategy: Strategy, market: MarketSource, *, actor: str, code: str, run_id: str | None
 ) -> Event | None:
-    """Register the strategy of the strategy file as the first champion; None where there is a champion already.
+    """Register the strategy of the strategy file as the first champion; None where this source has a champion already.
 
     Its first session is that of the source's first fill or deposit where fills come from there, and otherwise `live.backdate` sessions
     before the last one.
     """
-    events = ledger.events()
-    if champion(events) is not None:
+    accounts = [event for event in ledger.events(kinds=["strategy_registered"]) if "since" in event.payload]
+    source = source_of(lake)
+    if accounts and accounts[-1].payload["source"] == source:
         return None
+    data = market.read()
     known = lake.scan(SCORES.key).select(pl.col("date").unique()).collect()["date"].sort()
     if known.is_empty():
         return None
@@ -78,10 +81,11 @@ def register_first(
             kind="strategy_registered",
             actor=actor,
             version=version.id,
-            key="first champion",
+            key=f"first champion/{len(accounts)}",
             payload={
                 "summary": f"{version.id} is the first champion, for the sessions from {since} on: the strategy of the strategy file.",
-                "reason": "the first strategy of this home",
+                "reason": f"the first strategy on {source}",
+                "source": source,
                 "since": since.isoformat(),
                 "as_of": as_of.isoformat(),
                 "content": version.as_json(),
@@ -281,6 +285,11 @@ def decide(ledger: Ledger, lake: Lake, strategy: Strategy, request: Event, *, ac
         _record_rotation(ledger, crowned, of, actor=actor)
         return crowned
     return _refuse(ledger, version, tested.payload["reason"], key=key, actor=actor, more={**more, "as_of": as_of.isoformat()})
+
+
+def source_of(lake: Lake) -> str:
+    """The source that the prices in the lake are of."""
+    return lake.note(PRICES.key, lake.version(PRICES.key)).get(SOURCE, "")
 
 
 def sessions_of(lake: Lake) -> Dates:

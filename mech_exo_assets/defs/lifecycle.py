@@ -264,9 +264,7 @@ def decision(
     from mech_exo_assets.quant.lifecycle.episodes import open_request
     from mech_exo_assets.quant.lifecycle.reigns import champion_table
 
-    decisions.register_first(
-        ledger, lake, strategy, market_source.read(), actor=_actor(context), code=code_hash(), run_id=context.run.run_id
-    )
+    decisions.register_first(ledger, lake, strategy, market_source, actor=_actor(context), code=code_hash(), run_id=context.run.run_id)
     asked = open_request(ledger.events())
     if asked is not None:
         decisions.decide(ledger, lake, strategy, ledger.get(asked.id), actor=_actor(context), run_id=context.run.run_id)

@@ -30,8 +30,8 @@ INTERVAL = 15
 """Seconds between two looks."""
 IN_USE = 0.01
 """Share of all weights from which on a factor counts as used; what the rotation leaves of a dead one is less."""
-ATTEMPTS = 3
-"""Runs that are launched for one request; after so many that failed it is closed as failed."""
+ATTEMPTS, DEATHS = 3, 10
+"""Runs of one request that may fail by an error of their own, and that may die with their process, before it is closed as failed."""
 
 
 @dg.sensor(
@@ -106,7 +106,8 @@ def retrain_sensor(
     if any(not run.is_finished for run in runs):
         return dg.SkipReason(f"The retraining of request {request.id} is under way.")
     failed = [run for run in runs if run.is_failure_or_canceled]
-    if len(failed) >= ATTEMPTS:
+    of_their_own = sum((context.instance.get_run_stats(run.run_id).steps_failed or 0) > 0 for run in failed)
+    if of_their_own >= ATTEMPTS or len(failed) - of_their_own >= DEATHS:
         payload = {
             "summary": f"No challenger could be built: {len(failed)} runs failed, the last one {failed[0].run_id}. See its log.",
             "reason": f"{len(failed)} runs failed",

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE
-from mech_exo_assets.defs.decisions import broker_of
+from mech_exo_assets.defs.decisions import broker_of, source_of
 from mech_exo_assets.defs.resources import MarketSource
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_assets, table_input, unmeasured
 from mech_exo_assets.schemas import (
@@ -35,7 +35,7 @@ from mech_exo_assets.schemas import (
 )
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import RISK_DAYS, TRADED
-from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.lake import SOURCE, Lake
 from mech_exo_assets.storage.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -396,10 +396,15 @@ def inputs(scores: pl.LazyFrame, learned: pl.LazyFrame, strategy: dg.ResourcePar
 
 
 def _before(lake: Lake, key: str) -> pl.DataFrame:
-    """The table as it was published; read from the lake and not as an input, since an asset cannot be its own input."""
+    """The table as it was published; empty where that was of another source than the prices are now.
+
+    Read from the lake and not as an input, since an asset cannot be its own input.
+    """
     from mech_exo_assets.schemas import TABLES
 
-    return lake.read(key) if lake.exists(key) else TABLES[key].empty()
+    if not lake.exists(key) or lake.note(key, lake.version(key)).get(SOURCE, "") != source_of(lake):
+        return TABLES[key].empty()
+    return lake.read(key)
 
 
 def _first(ledger: Ledger) -> dt.date:

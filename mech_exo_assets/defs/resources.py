@@ -49,7 +49,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
     lake, strategy = Lake(settings.lake_path), load_strategy(settings.config)
     mart = Mart(settings.mart_path)
     return {
-        "io_manager": LakeIOManager(lake, choices=strategy.model_dump_json()),
+        "io_manager": LakeIOManager(lake, choices=strategy.model_dump_json(), source=settings.source),
         "lake": lake,
         "mart": mart,
         "duckdb": DuckDBResource(database=str(mart.staging_path)),

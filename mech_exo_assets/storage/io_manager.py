@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.schemas import TABLES
-from mech_exo_assets.storage.lake import CHOICES, Lake
+from mech_exo_assets.storage.lake import CHOICES, SOURCE, Lake
 
 REBUILD_TAG = "mech_exo/rebuild"
 """Run tag: years outside the run's partitions go, since the run recomputes the whole history."""
@@ -29,11 +29,13 @@ class LakeIOManager(dg.IOManager):
     lake : Lake
     choices : str, optional
         The strategy that is in force, as JSON; each commit notes the one that it was computed with.
+    source : str, optional
+        URI of the source of market data, noted likewise.
     """
 
-    def __init__(self, lake: Lake, *, choices: str | None = None) -> None:
+    def __init__(self, lake: Lake, *, choices: str | None = None, source: str | None = None) -> None:
         self.lake = lake
-        self._choices = {} if choices is None else {CHOICES: choices}
+        self._noted = {name: value for name, value in ((CHOICES, choices), (SOURCE, source)) if value is not None}
         self._reads: dict[tuple[str, str], dict[str, int]] = {}
         self._lock = threading.Lock()
 
@@ -63,7 +65,7 @@ class LakeIOManager(dg.IOManager):
             reads = self._reads.get((context.run_id, context.step_key), {})
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         rebuild = context.step_context.run_tags.get(REBUILD_TAG) == "true"
-        note = {"run_id": context.run_id} | self._choices | {f"read:{key}": str(version) for key, version in reads.items()}
+        note = {"run_id": context.run_id} | self._noted | {f"read:{key}": str(version) for key, version in reads.items()}
         version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
         context.add_output_metadata(
             {

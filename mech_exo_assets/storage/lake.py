@@ -29,6 +29,8 @@ _CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false
 
 CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
+SOURCE = "source"
+"""In a commit's note: URI of the source of market data that the table was computed from."""
 
 
 class Lake:

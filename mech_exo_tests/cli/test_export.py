@@ -50,7 +50,7 @@ def read_back(content: bytes, schema: pl.Schema, kind: Format) -> pl.DataFrame:
 def test_every_table_comes_back_from_its_export_as_it_was(
     mech_exo: Command, request: pytest.FixtureRequest, tmp_path: Path, key: str, ending: str
 ):
-    homes = {"weights": "searched_home", "learning": "learned_home"}
+    homes = {"weights": "searched_home", "learning": "learned_home", "lifecycle": "retrained_home"}
     home = request.getfixturevalue(homes.get(key.partition("/")[0], "finished_home"))
     target = tmp_path / f"table.{ending}"
     said = mech_exo("export", key, "--home", home, "--format", ending, "--out", target)
@@ -252,8 +252,8 @@ def test_wishes_that_contradict_each_other_are_refused(
     [
         ("market/universe", "market/universe has no column date, so that --period ytd cannot be applied."),
         ("decay/statistics", "decay/statistics has no column date, so that --period ytd cannot be applied."),
-        ("live/fills", "no table is called live/fills. There are: market/prices, "),
-        ("live/drift", "no table is called live/drift. There are: market/prices, "),
+        ("live/orders", "no table is called live/orders. There are: market/prices, "),
+        ("live/nothing", "no table is called live/nothing. There are: market/prices, "),
         ("strategy/target", "Did you mean strategy/targets? There are: market/prices, "),
     ],
 )

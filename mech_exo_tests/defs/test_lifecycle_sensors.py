@@ -14,7 +14,7 @@ import pytest
 
 from mech_exo_assets.defs.decisions import REQUEST_TAG
 from mech_exo_assets.defs.lifecycle import PROBATION_STATE
-from mech_exo_assets.defs.lifecycle_sensors import drift_sensor, probation_sensor, record_decay, retrain_sensor
+from mech_exo_assets.defs.lifecycle_sensors import DEATHS, drift_sensor, probation_sensor, record_decay, retrain_sensor
 from mech_exo_assets.defs.live import DRIFT_STATE
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.schemas import PRICES
@@ -150,18 +150,18 @@ def test_while_a_run_is_under_way_nothing_else_is_launched(home: Home):
     assert len(home.ledger.events(kinds=["retrain_requested"])) == 1
 
 
-def test_a_run_that_died_is_launched_again_and_after_three_the_request_is_closed(home: Home):
+def test_a_run_that_died_is_launched_again_and_after_ten_the_request_is_closed(home: Home):
     home.drift(trigger=TRIGGER, standing=True)
     home.tick(drift_sensor)
     keys = []
-    for _ in range(3):
+    for _ in range(DEATHS):
         (request,) = requests(home.tick(retrain_sensor))
         keys.append(request.run_key)
         home.run(dict(request.tags), dg.DagsterRunStatus.FAILURE)
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == DEATHS
     assert requests(home.tick(retrain_sensor)) == []
     (failed,) = home.ledger.events(kinds=["retrain_failed"])
-    assert len(failed.payload["runs"]) == 3
+    assert len(failed.payload["runs"]) == DEATHS
     assert isinstance(home.tick(retrain_sensor), dg.SkipReason)
 
 

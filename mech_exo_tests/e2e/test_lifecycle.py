@@ -126,7 +126,7 @@ def test_a_challenger_that_is_no_better_is_refused(tmp_path: Path):
         tmp_path / "choices.yaml",
         composite={"weights": {"planted_a": 0.4, "planted_b": 0.3, "planted_c": 0.3}},
         live={"backdate": 80, "half_spread_bps": 10.0},
-        search={"trials": 40, "startup": 20, "holdout_months": 9, "shrinkage": [0.0], "bounds": {"planted_a": [0.0, 0.01]}},
+        search={"trials": 40, "startup": 20, "holdout_months": 9, "shrinkage": [0.0], "bounds": {"planted_a": [0.0, 0.0]}},
     )
     market.know(BREAK - 30)
     done = mech_exo("run", "--home", home, "--source", market.source, "--config", choices)

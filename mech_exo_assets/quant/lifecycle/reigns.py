@@ -83,13 +83,16 @@ class Reign:
 def reigns(events: Iterable[Fact]) -> list[Reign]:
     """All reigns, in their order; one that was over before its first session is not among them.
 
-    An event makes its version champion for the sessions from its `since` on, whatever was said of them before.
+    An event makes its version champion for the sessions from its `since` on, whatever was said of them before. A first champion begins a
+    new account, of another source of prices: what was before is none of its history.
     """
     found: list[Reign] = []
     for event in events:
         if event.kind not in CROWNS or "since" not in event.payload:
             continue
         since = dt.date.fromisoformat(event.payload["since"])
+        if event.kind == "strategy_registered":
+            found = []
         found = [
             each if each.until is not None and each.until <= since else replace(each, until=since) for each in found if each.since < since
         ]
@@ -117,7 +120,10 @@ def versions(events: Iterable[Fact]) -> dict[str, StrategyVersion]:
 
 def previous_champion(events: Iterable[Fact]) -> str | None:
     """The version that a rollback leads back to: that of the last other reign; None where there was none."""
-    found = [event for event in events if event.kind in CROWNS and "since" in event.payload]
+    found: list[Fact] = []
+    for event in events:
+        if event.kind in CROWNS and "since" in event.payload:
+            found = [event] if event.kind == "strategy_registered" else [*found, event]
     now = found[-1].version if found else None
     return next((event.version for event in reversed(found) if event.version != now), None)
 
