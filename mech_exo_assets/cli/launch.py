@@ -5,7 +5,8 @@ What belongs here: what `run` and `search` share. What does not: which job, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def launch(
 
     from mech_exo_assets.cli.progress import RunProgress
 
-    with dagster_instance(settings) as instance:
+    with _storage_in_words(settings), dagster_instance(settings) as instance:
         _fail_abandoned_runs(instance, tags[ACTOR_TAG])
         progress = RunProgress(console)
         watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
@@ -79,6 +80,21 @@ def launch(
     if not result.success:
         _raise_failure(result)
     return Launched(result.run_id, progress.seconds, progress.not_passed)
+
+
+@contextmanager
+def _storage_in_words(settings: Settings) -> Generator[None]:
+    """Tell that Dagster's own storage refused, as one line."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise MechExoError(
+            f"{settings.dagster_home}: Dagster's record of runs cannot be written ({said}). Make room on the disk, or make the folder writable; "
+            "then run again. Tables and ledger are as they were, or as the stages that were done have left them."
+        ) from error
 
 
 def _fail_abandoned_runs(instance: dg.DagsterInstance, actor: str) -> None:

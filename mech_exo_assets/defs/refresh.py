@@ -28,6 +28,7 @@ RECORD = "refresh.json"
 _NOT_OF_A_REFRESH: dict[str, Any] = {
     "search": True,
     "gates": True,
+    "lifecycle": True,
     "learning": {
         *("train_months", "refit_months", "window", "embargo", "sample", "validation"),
         *("objective", "rounds", "patience", "threads", "ensemble", "tuning"),

@@ -187,7 +187,7 @@ def explained(
     },
 )
 def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
-    """Which run's model has which alias in MLflow: the newest is challenger, and becomes champion too when the gate lets the factor in."""
+    """Which run's model has which alias in MLflow: the newest is challenger; champion are those that the deployed strategy uses."""
     decisions = tables["blend"].sort("date").tail(1).to_dicts()
     passed, reason = (decisions[0]["gate_passed"], decisions[0]["reason"]) if decisions else (False, "nothing was judged yet")
     rows, newest = [], {}
@@ -199,8 +199,6 @@ def registered(models: dg.ResourceParam[ModelRegistry], **tables: pl.DataFrame) 
                 models.log_metrics(run, {"out_of_sample_ic": ic}, step=fold)
         for run in folds.sort("fold").tail(1)["mlflow_run"]:
             newest[kind] = run
-            if passed:
-                models.promote(kind, run)
             rows += [(kind, alias, named, reason) for alias, named in sorted(models.aliases(kind).items())]
     table = pl.DataFrame(rows, schema=REGISTERED.dtypes(), orient="row")
     challengers = dict(table.filter(alias="challenger").select("model", "mlflow_run").iter_rows())

@@ -121,11 +121,11 @@ def test_everything_is_killed_in_the_middle_and_served_again(home: Path):
         while not ledger.events(kinds=["challenger_built"]) and time.monotonic() < deadline:
             time.sleep(0.05)
         # All at once: the server, the daemon, the code servers and the run.
-        everything = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True).stdout.split()
+        everything = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout.split()
         os.kill(served.pid, signal.SIGKILL)
         for process in everything:
             if int(process) != os.getpid():
-                subprocess.run(["kill", "-9", process], stderr=subprocess.DEVNULL)
+                subprocess.run(["kill", "-9", process], stderr=subprocess.DEVNULL, check=False)
         served.wait()
     time.sleep(3)
     assert_whole(home)
@@ -151,7 +151,7 @@ def test_a_disk_that_is_full_while_publishing_loses_nothing(home: Path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
-    done = subprocess.run(retraining(home), preexec_fn=small_files, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(retraining(home), preexec_fn=small_files, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("mech-exo: ")
     assert_whole(home)
@@ -189,5 +189,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         made = prepared(Path(folder))
         for number, (pause, kind) in enumerate(killed_at_random(made, seed=1), start=1):
-            print(f"{number:>2}  killed after {pause:4.1f} s  last event {kind}")
-        print(decisions_of(made), ledger_of(made).verify())
+            sys.stdout.write(f"{number:>2}  killed after {pause:4.1f} s  last event {kind}\n")
+        sys.stdout.write(f"{decisions_of(made)} {ledger_of(made).verify()}\n")

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion
 from mech_exo_assets.quant.weights.span import span_of
 from mech_exo_assets.schemas import CHALLENGER
@@ -56,12 +57,13 @@ def challenger_version(
     """
     chosen = frontier.filter("chosen").row(0, named=True)
     span = span_of(sessions.to_numpy().astype("datetime64[D]"), strategy)
+    weights = rotated_weights(optimised, rotation)
     return StrategyVersion(
-        weights=rotated_weights(optimised, rotation),
+        weights=weights,
         blend=0.0,
         min_coverage=strategy.composite.min_coverage,
         construction=with_construction(strategy.construction, json.loads(chosen["construction"])).model_dump(mode="json"),
-        models=models,
+        models=models if ML_ALPHA in weights else {},
         data=data,
         code=code,
         seed=strategy.seed,

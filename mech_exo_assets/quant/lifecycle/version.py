@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from mech_exo_assets.quant.composite import composite_weights
+from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.settings.portfolio import Construction
 
@@ -36,7 +37,7 @@ class StrategyVersion:
     construction : mapping
         The whole section `construction`.
     models : mapping of str to str
-        URI of the model that predicts `ml_alpha`, by kind.
+        Run in MLflow of the model that predicts `ml_alpha`, by kind; empty where it is not used.
     data : mapping of str to int
         Versions of the tables that it was made from.
     code : str
@@ -116,7 +117,7 @@ def configured_version(
         blend=blend,
         min_coverage=strategy.composite.min_coverage,
         construction=strategy.construction.model_dump(mode="json"),
-        models=models,
+        models=models if blend or ML_ALPHA in weights else {},
         data=data,
         code=code,
         seed=strategy.seed,
