@@ -92,7 +92,7 @@ def _storage_in_words(settings: Settings) -> Generator[None]:
     except OperationalError as error:
         said = " ".join(str(error.orig).split())
         raise MechExoError(
-            f"{settings.dagster_home}: Dagster's record of runs cannot be written ({said}). Make room on the disk, or make the folder writable; "
+            f"{settings.dagster_home}: Dagster's record of runs cannot be written ({said}). Make room on the disk, or make it writable; "
             "then run again. Tables and ledger are as they were, or as the stages that were done have left them."
         ) from error
 

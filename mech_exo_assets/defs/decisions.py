@@ -19,19 +19,19 @@ from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.quant.calendar import sessions as exchange_sessions
 from mech_exo_assets.quant.lifecycle.episodes import impaired, open_request
-from mech_exo_assets.quant.lifecycle.reigns import Reign, champion, previous_champion, versions
+from mech_exo_assets.quant.lifecycle.reigns import Reign, champion, previous_champion, reigns, versions
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion, configured_version
 from mech_exo_assets.quant.panel import Dates, Vector, unique_dates
 from mech_exo_assets.schemas import (
     BENEFIT,
     BLEND,
     EVENTS,
+    IC,
     LEARNED_SCORES,
     LIVE_TARGETS,
     PRICES,
     SCORES,
     TRAININGS,
-    WALK_FORWARD,
     factor_columns,
 )
 from mech_exo_assets.settings import Strategy
@@ -73,7 +73,7 @@ def register_first(
     if known.is_empty():
         return None
     since = _first_live(strategy, data, known)
-    version = configured(lake, strategy, code=code)
+    version = configured(lake, strategy, code=code, until=since)
     as_of = last_session(lake)
     expected = _expected(version, lake, strategy, known, since)
     return ledger.append(
@@ -111,21 +111,22 @@ def register(ledger: Ledger, lake: Lake, strategy: Strategy, *, actor: str, code
     return version.id
 
 
-def configured(lake: Lake, strategy: Strategy, *, code: str) -> StrategyVersion:
-    """The strategy of the strategy file as a version, with what the lake has now."""
+def configured(lake: Lake, strategy: Strategy, *, code: str, until: dt.date | None = None) -> StrategyVersion:
+    """The strategy of the strategy file as a version, with what the lake has now; the blend as it was decided by a session."""
     factors = factor_columns(lake.scan(SCORES.key).collect_schema().names())
     learned = lake.exists(LEARNED_SCORES.key) and "ml_alpha" in lake.scan(LEARNED_SCORES.key).collect_schema().names()
     return configured_version(
-        strategy, factors, learned=learned, blend=blend_now(lake), models=models_now(lake), data=versions_of(lake), code=code
+        strategy, factors, learned=learned, blend=blend_of(lake, until), models=models_now(lake), data=versions_of(lake), code=code
     )
 
 
-def blend_now(lake: Lake) -> float:
-    """Weight of `ml_alpha` beside the composite as it was last decided; 0 before."""
+def blend_of(lake: Lake, until: dt.date | None = None) -> float:
+    """Weight of `ml_alpha` beside the composite as it was last decided, or was by a session; 0 before."""
     if not lake.exists(BLEND.key):
         return 0.0
-    decided = lake.read(BLEND.key).sort("date")["weight"]
-    return float(decided[-1]) if len(decided) else 0.0
+    decided = lake.read(BLEND.key).sort("date")
+    decided = decided if until is None else decided.filter(pl.col("date") <= until)
+    return float(decided["weight"][-1]) if decided.height else 0.0
 
 
 def models_now(lake: Lake) -> dict[str, str]:
@@ -461,34 +462,32 @@ def follow_in_mlflow(models: ModelRegistry, ledger: Ledger) -> list[str]:
 
 
 def paths(ledger: Ledger, lake: Lake, strategy: Strategy, backtest: pl.DataFrame) -> pl.DataFrame:
-    """Returns of the path taken, of the first champion, and of the walk-forward's refits, on the sessions of the live account.
+    """Returns of the path taken, of the first champion, and of refits by the calendar, on the sessions of the live account.
 
     Parameters
     ----------
     backtest : DataFrame
         date and net_return of `schemas.LIVE_BACKTEST`.
     """
-    from mech_exo_assets.quant.lifecycle.benefit import TAKEN, benefit_table
-    from mech_exo_assets.quant.lifecycle.deployed import version_book
-    from mech_exo_assets.quant.lifecycle.reigns import reigns
+    from mech_exo_assets.quant.lifecycle import benefit
 
     events = ledger.events()
     found = reigns(events)
     if backtest.is_empty() or not found:
         return BENEFIT.empty()
-    days = backtest.sort("date")
-    first = days["date"][0]
-    book = version_book(versions(events)[found[0].version], history(lake, strategy, first=dt.date(found[0].since.year - 1, 1, 1)))
-    others = {"never": pl.DataFrame({"date": pl.Series(book.sessions.astype("datetime64[D]")).cast(pl.Date), "never": book.net_return})}
-    if lake.exists(WALK_FORWARD.key):
-        refitted = lake.read(WALK_FORWARD.key, columns=["date", "fit", "net_return"]).filter(pl.col("fit") != "configured")
-        others["calendar"] = refitted.select("date", calendar="net_return")
-    joined = days.select("date", taken="net_return")
-    for table in others.values():
-        joined = joined.join(table, on="date", how="inner")
-    joined = joined.filter(pl.col("date") > first).sort("date")
-    names = [TAKEN, *others]
-    return benefit_table(joined["date"].to_numpy().astype("datetime64[D]"), {name: joined[name].to_numpy() for name in names})
+    first, since = versions(events)[found[0].version], found[0].since
+    past = history(lake, strategy, first=dt.date(since.year - 1, 1, 1))
+    ic = lake.read(IC.key, columns=["date", "factor", "horizon", "ic"])
+    others = {
+        "never": benefit.never_retrained(first, since),
+        "calendar": benefit.retrained_by_calendar(first, since, ic, sessions_of(lake), strategy),
+    }
+    joined = backtest.select("date", taken="net_return")
+    for name, (spans, known) in others.items():
+        joined = joined.join(benefit.path_returns(spans, known, past).rename({"net_return": name}), on="date", how="inner")
+    joined = joined.sort("date")
+    names = [benefit.TAKEN, *others]
+    return benefit.benefit_table(joined["date"].to_numpy().astype("datetime64[D]"), {name: joined[name].to_numpy() for name in names})
 
 
 def event_table(events: Sequence[Event]) -> pl.DataFrame:

@@ -26,6 +26,7 @@ from mech_exo_assets.schemas import (
     EVENTS,
     EXPLANATIONS,
     FRONTIER,
+    IC,
     LIVE_BACKTEST,
     NAV,
     OPTIMISED,
@@ -353,7 +354,7 @@ def probation(
     BENEFIT,
     code_version="1",
     automation=ON_UPDATE,
-    deps=_HISTORY,
+    deps=[*_HISTORY, key_of(IC)],
     ins={"backtest": table_input(LIVE_BACKTEST, columns=["date", "net_return", "version"])},
     checks={"same_sessions": "All paths have the same sessions."},
 )

@@ -41,12 +41,16 @@ def mech_exo(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "mech_exo_assets.cli", *words], capture_output=True, text=True, timeout=300, check=False)
 
 
-def lake_tables(home: Path) -> dict[str, pl.DataFrame]:
-    """Every table of a home, in the order of its unique columns."""
+def lake_tables(home: Path, *, decided: bool = False) -> dict[str, pl.DataFrame]:
+    """Every table of a home, in the order of its unique columns.
+
+    Those of the groups live and lifecycle only with `decided`: what was decided depends on when, and not on the market alone.
+    """
     from mech_exo_assets.schemas import TABLES
 
     lake = Lake(home / "lake")
-    return {key: lake.read(key).sort(*TABLES[key].unique) for key in lake.tables()}
+    wanted = [key for key in lake.tables() if decided or not key.startswith(("live/", "lifecycle/"))]
+    return {key: lake.read(key).sort(*TABLES[key].unique) for key in wanted}
 
 
 def assert_same_tables(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:

@@ -138,7 +138,7 @@ def _learned(tables: dict[str, pl.DataFrame], folder: Path) -> dict[str, pl.Data
     assert done.returncode == 0, done.stderr
     done = mech_exo("learn", "--home", folder / "home")
     assert done.returncode == 0, done.stderr
-    return lake_tables(folder / "home")
+    return lake_tables(folder / "home", decided=True)
 
 
 def test_nothing_stamped_before_a_change_of_the_future_moves(market: dict[str, pl.DataFrame], tmp_path: Path):
@@ -183,7 +183,8 @@ def test_nothing_stamped_before_a_change_of_the_future_moves(market: dict[str, p
         "market/universe",
         "market/fundamentals",
         "strategy/performance",
-    }
+        "live/inputs",
+    } | {key for key in before if key.startswith("lifecycle/")}
     # Held against each other above.
     by_training = {key for key in before if key.startswith("learning/")} - {"learning/predictions", "learning/scores", "learning/blend"}
     # Rows only where something happened; the change of the future need not have made any.

@@ -1,22 +1,93 @@
 """What retraining has brought: the path taken beside those that were not.
 
-What belongs here: the comparison of paths over the same sessions. What does not: the paths (`defs.decisions`).
+What belongs here: the paths that were not taken, and their comparison over the same sessions. What does not: the path taken (`quant.live`).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from mech_exo_assets.quant.comparison import MIN_SESSIONS, sharpe_difference
+from mech_exo_assets.quant.factor_names import ML_ALPHA
+from mech_exo_assets.quant.lifecycle.deployed import History, live_targets
+from mech_exo_assets.quant.lifecycle.reigns import Reign
+from mech_exo_assets.quant.lifecycle.version import StrategyVersion
+from mech_exo_assets.quant.live.expected import deployed_backtest
 from mech_exo_assets.quant.panel import Dates, Vector
 from mech_exo_assets.quant.performance import performance
 from mech_exo_assets.quant.performance.inference import NO_VARIATION
-from mech_exo_assets.schemas import BENEFIT
+from mech_exo_assets.quant.weights.known import mean_ic_weights
+from mech_exo_assets.schemas import BENEFIT, LIVE_TARGETS
+from mech_exo_assets.settings import Strategy
 
 TAKEN = "taken"
+
+
+def never_retrained(first: StrategyVersion, since: dt.date) -> tuple[list[Reign], dict[str, StrategyVersion]]:
+    """The first champion, for ever."""
+    return [_reign(first.id, since)], {first.id: first}
+
+
+def retrained_by_calendar(
+    first: StrategyVersion, since: dt.date, ic: pl.DataFrame, sessions: Dates, strategy: Strategy
+) -> tuple[list[Reign], dict[str, StrategyVersion]]:
+    """The first champion, and every `lifecycle.calendar_months` a version whose factors are weighted by their mean IC until then.
+
+    w_f ∝ max(mean IC of f, 0) over all coefficients that were known at the close before; no gate is asked. Where no factor has a positive
+    one, the version before goes on.
+
+    Parameters
+    ----------
+    first : StrategyVersion
+    since : date
+        First session of the live account.
+    ic : DataFrame
+        `schemas.IC`.
+    sessions : ndarray of datetime64[D]
+        All that are known.
+    strategy : Strategy
+    """
+    reigns, versions = never_retrained(first, since)
+    months = sessions.astype("datetime64[M]").astype(int)
+    begin = int(np.searchsorted(sessions, np.datetime64(since)))
+    if begin >= len(sessions):
+        return reigns, versions
+    period = (months - months[begin]) // strategy.lifecycle.calendar_months
+    factors = sorted(set(ic["factor"].unique()) - {ML_ALPHA})
+    for at in np.flatnonzero(np.concatenate([[False], period[1:] != period[:-1]]) & (np.arange(len(sessions)) > begin)):
+        weights = mean_ic_weights(ic, sessions[:at], strategy, factors=factors)
+        if any(weights.values()):
+            version = replace(first, weights={name: weight for name, weight in weights.items() if weight}, blend=0.0, models={})
+            versions[version.id] = version
+            reigns[-1] = replace(reigns[-1], until=sessions[at].item())
+            reigns.append(_reign(version.id, sessions[at].item()))
+    return reigns, versions
+
+
+def path_returns(reigns: list[Reign], versions: dict[str, StrategyVersion], history: History) -> pl.DataFrame:
+    """What a succession of versions would have earned: date and net_return, by the backtest."""
+    targets = live_targets(reigns, versions, history, LIVE_TARGETS.empty())
+    strategy = history.strategy
+    _, table = deployed_backtest(
+        targets,
+        history.market,
+        costs=strategy.costs,
+        choices=strategy.backtest,
+        execution_lag=strategy.execution_lag,
+        no_trade_band=versions[reigns[-1].version].sizing.no_trade_band,
+        initial_nav=strategy.backtest.initial_nav,
+        flows={},
+    )
+    return table.select("date", "net_return")
+
+
+def _reign(version: str, since: dt.date) -> Reign:
+    return Reign(0, version, since, None, dt.datetime.combine(since, dt.time(), dt.UTC), "shadow", "shadow", "")
 
 
 def benefit_table(sessions: Dates, paths: Mapping[str, Vector]) -> pl.DataFrame:
