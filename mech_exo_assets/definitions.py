@@ -7,6 +7,7 @@ import dagster as dg
 from mech_exo_assets.defs import (
     backtest,
     decay,
+    drift,
     factors,
     learning,
     lifecycle,
@@ -30,7 +31,7 @@ from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
 
-ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, lifecycle, live, reporting]
+ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, lifecycle, live, drift, reporting]
 """Modules of assets, in the order in which data flows."""
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
