@@ -41,7 +41,7 @@ def live_against_backtest(nav: pl.DataFrame, backtest: pl.DataFrame) -> str:
     live, expected = (np.cumprod(1 + days[name].to_numpy()) for name in ("live_return", "net_return"))
     figure = new_figure(8.5, 4.8)
     above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1]})
-    above.plot(dates, live, color=_LIVE, linewidth=1.3, label="live")
+    above.plot(dates, live, color=_LIVE, linewidth=3.0, alpha=0.45, label="live")
     above.plot(dates, expected, color=_BACKTEST, linewidth=1.1, label="backtest of the deployed strategy")
     above.set_ylabel("growth of 1")
     above.legend(loc="best", frameon=False, fontsize=8)

@@ -43,6 +43,7 @@ def retraining(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 1700, "height": 950})
     page.goto(f"{address}/runs/{run}")
     expect(page.get_by_text("lifecycle__decision").first).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="View tags and config").click()
     page.wait_for_timeout(2500)
     page.screenshot(path=PICTURES / "retrain-run.png")
 
