@@ -57,6 +57,7 @@ def drift(
                     "as_of": None if last.is_empty() else str(last["date"][0]),
                     "champion": None if now is None else now.version,
                     "standing": found.standing,
+                    "raised": list(found.raised),
                     "trigger": None if trigger is None else trigger.as_json(),
                 }
             ),

@@ -274,7 +274,7 @@ def decision(
     later = reigns.with_columns(next=pl.col("since").shift(-1))
     overlapping = later.filter(pl.col("until").is_null() != pl.col("next").is_null()).height
     overlapping += later.filter(pl.col("until") >= pl.col("next")).height
-    others = decisions.follow_in_mlflow(models, ledger)
+    left = decisions.follow_in_mlflow(models, ledger)
     yield materialised(
         CHAMPION,
         reigns,
@@ -285,7 +285,7 @@ def decision(
         },
         checks=[
             check("one_champion", passed=reigns.height > 0 and overlapping == 0, reigns=reigns.height, overlapping=overlapping),
-            check("in_mlflow", passed=not others, severity=dg.AssetCheckSeverity.WARN, others=", ".join(others)),
+            check("in_mlflow", passed=not left, severity=dg.AssetCheckSeverity.WARN, why=" ".join(left)),
         ],
     )
     found = ledger.verify()

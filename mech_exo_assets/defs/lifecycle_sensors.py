@@ -20,11 +20,11 @@ from mech_exo_assets.defs.lifecycle import PROBATION_STATE
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.quant.lifecycle import episodes
-from mech_exo_assets.quant.lifecycle.reigns import champion, versions
+from mech_exo_assets.quant.lifecycle.reigns import champion, deployed_on, versions
 from mech_exo_assets.schemas import DRIFT, PROBATION
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.ledger import Entry, Ledger
+from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 
 INTERVAL = 15
 """Seconds between two looks."""
@@ -41,14 +41,20 @@ ATTEMPTS, DEATHS = 3, 10
     description="Puts on record, once an episode, that live trading has drifted from its backtest beyond chance, and that this is over.",
 )
 def drift_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
-    """One event `drift_detected` when `live/drift` triggers and none stands yet; `recovered` when the breach is over."""
+    """One event `drift_detected` when `live/drift` triggers and none stands yet; `recovered` when that is over."""
     records, cursor = _newest(context, key_of(DRIFT), DRIFT_STATE)
     told = []
     for storage_id, state, run_id in records:
         events = ledger.events()
+        reign, deployed = champion(events), deployed_on(events)
+        if reign is None or deployed is None or state["champion"] != reign.version or not str(state["as_of"]) > str(deployed):
+            # Computed before the strategy of now was deployed.
+            continue
         there = episodes.standing(events, "drift_detected")
         trigger = state["trigger"]
-        if trigger is not None and there is None:
+        told_of = [each.payload["date"] for each in events if each.kind == "drift_detected" and each.id > reign.event]
+        news = trigger is not None and trigger["date"] > max(told_of, default="")
+        if news and there is None:
             payload = {
                 **trigger,
                 "as_of": state["as_of"],
@@ -60,7 +66,7 @@ def drift_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
             told.append(
                 ledger.append(Entry("drift_detected", "sensor:drift", payload, version=state["champion"], key=f"drift/{storage_id}")).kind
             )
-        elif there is not None and trigger is None and not state["standing"]:
+        elif there is not None and not news and not _still(there, state):
             summary = f"Live trading keeps to its backtest again on {state['as_of']}."
             payload = {"summary": summary, "of": "drift_detected", "as_of": state["as_of"], "detection": there.id}
             entry = Entry("recovered", "sensor:drift", payload, version=state["champion"], key=f"recovered/{there.id}")
@@ -213,6 +219,12 @@ def record_decay(ledger: Ledger, statuses: Mapping[str, Sequence[str]], *, read:
             }
             told.append(ledger.append(Entry("recovered", "sensor:decay", payload, version=name, key=f"recovered/{there.id}")).kind)
     return told
+
+
+def _still(detection: Event, state: Mapping[str, Any]) -> bool:
+    """Whether what was detected is there still: the breach, or the CUSUM of the stream whose alarm sounded above 0."""
+    kind, _, stream = str(detection.payload["metric"]).partition(" ")
+    return stream in state["raised"] if kind == "cusum" else state["standing"]
 
 
 def _newest(context: dg.SensorEvaluationContext, key: dg.AssetKey, name: str) -> tuple[list[tuple[int, dict[str, Any], str]], str | None]:

@@ -27,6 +27,9 @@ A, B = version(x=0.7, y=0.3), version(y=1.0)
 AXIS = sessions(np.datetime64("2020-01-02"), np.datetime64("2020-06-30"))
 TRIGGER = {"metric": "t_hac", "value": -5.0, "threshold": -4.1, "date": "2020-03-02", "summary": "-25.0 % drift over 63 sessions."}
 
+LATER = TRIGGER | {"date": "2020-05-04"}
+ALARM = TRIGGER | {"metric": "cusum difference", "value": 15.2, "threshold": 14.7}
+
 
 @dataclass
 class Home:
@@ -50,8 +53,9 @@ class Home:
         metadata = {name: dg.MetadataValue.json(state), "tables_read": dg.MetadataValue.json({"live/nav": 3})}
         self.instance.report_runless_asset_event(dg.AssetMaterialization(key.split("/"), metadata=metadata))
 
-    def drift(self, *, trigger: dict | None = None, standing: bool = False, as_of: str = "2020-03-02") -> None:
-        self.tell("live/drift", DRIFT_STATE, {"as_of": as_of, "champion": A.id, "standing": standing, "trigger": trigger})
+    def drift(self, *, trigger: dict | None = None, standing: bool = False, as_of: str = "2020-03-02", **more: object) -> None:
+        state = {"as_of": as_of, "champion": A.id, "standing": standing, "raised": [], "trigger": trigger} | more
+        self.tell("live/drift", DRIFT_STATE, state)
 
     def tick(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
         resources = {"ledger": self.ledger, "lake": self.lake, "strategy": load_strategy()}
@@ -102,7 +106,7 @@ def test_a_trigger_is_put_on_record_once_however_often_it_is_looked_at(home: Hom
 
 def test_after_a_recovery_it_is_put_on_record_again(home: Home):
     cursor = None
-    for trigger, standing in ((TRIGGER, True), (None, True), (None, False), (TRIGGER, True)):
+    for trigger, standing in ((TRIGGER, True), (None, True), (None, False), (LATER, True)):
         home.drift(trigger=trigger, standing=standing)
         cursor = home.tick(drift_sensor, cursor).cursor
     assert home.kinds()[2:] == ["drift_detected", "recovered", "drift_detected"]
@@ -111,10 +115,29 @@ def test_after_a_recovery_it_is_put_on_record_again(home: Home):
 def test_materialisations_between_two_looks_are_all_read(home: Home):
     home.drift()
     cursor = home.tick(drift_sensor).cursor
-    for trigger, standing in ((TRIGGER, True), (None, False), (TRIGGER, True)):
+    for trigger, standing in ((TRIGGER, True), (None, False), (LATER, True)):
         home.drift(trigger=trigger, standing=standing)
     home.tick(drift_sensor, cursor)
     assert home.kinds()[2:] == ["drift_detected", "recovered", "drift_detected"]
+
+
+def test_an_alarm_stands_until_its_cusum_is_back_and_is_not_told_twice(home: Home):
+    cursor = None
+    for raised in (["difference"], ["difference", "expectation"], ["expectation"], ["expectation"]):
+        home.drift(trigger=ALARM, raised=raised)
+        cursor = home.tick(drift_sensor, cursor).cursor
+    assert home.kinds()[2:] == ["drift_detected", "recovered"], "the old alarm is no news"
+    home.drift(trigger=ALARM | {"date": "2020-05-04"}, raised=["difference"])
+    home.tick(drift_sensor, cursor)
+    assert home.kinds()[2:] == ["drift_detected", "recovered", "drift_detected"]
+
+
+def test_what_was_computed_of_another_strategy_or_before_it_was_deployed_is_not_acted_on(home: Home):
+    home.drift(trigger=TRIGGER, standing=True, champion=B.id)
+    home.tick(drift_sensor)
+    home.drift(trigger=TRIGGER, standing=True, as_of="2020-01-02")
+    home.tick(drift_sensor)
+    assert home.kinds() == ["strategy_registered"] * 2
 
 
 def test_nothing_is_requested_where_nothing_stands(home: Home):

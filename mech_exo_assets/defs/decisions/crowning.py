@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mech_exo_assets.defs.decisions.readings import TRIES, last_id, next_session
 from mech_exo_assets.errors import InputError, MechExoError
@@ -17,9 +17,6 @@ from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import last_session
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import ConflictError, Entry, Event, Ledger
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

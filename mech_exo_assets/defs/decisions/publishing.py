@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mech_exo_assets.defs.decisions.readings import champion_version
-from mech_exo_assets.schemas import (
-    EVENTS,
-)
+from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.schemas import EVENTS
 from mech_exo_assets.storage.ledger import Event, Ledger
 from mech_exo_assets.storage.models import ModelRegistry
 
-if TYPE_CHECKING:
-    pass
-
 
 def follow_in_mlflow(models: ModelRegistry, ledger: Ledger) -> list[str]:
-    """Put the alias champion on the models of the champion; which kinds have another one nevertheless."""
-    wanted = champion_version(ledger).models
-    for kind, run in wanted.items():
-        if models.aliases(kind).get("champion") != run:
-            models.promote(kind, run)
-    return [kind for kind, run in wanted.items() if models.aliases(kind).get("champion") != run]
+    """Put the alias champion on the models of the champion; why that could not be, by model.
+
+    The ledger is what counts: an MLflow that is away does not hold up what was decided there. The next publication tries again.
+    """
+    left = []
+    for kind, run in champion_version(ledger).models.items():
+        try:
+            if models.aliases(kind).get("champion") != run:
+                models.promote(kind, run)
+        except MechExoError as error:
+            left.append(f"{kind}: {error}")
+    return left
 
 
 def event_table(events: Sequence[Event]) -> pl.DataFrame:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,19 +15,11 @@ from mech_exo_assets.quant.calendar import sessions as exchange_sessions
 from mech_exo_assets.quant.lifecycle.reigns import champion, versions
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion
 from mech_exo_assets.quant.panel import Dates, unique_dates
-from mech_exo_assets.schemas import (
-    BLEND,
-    LIVE_TARGETS,
-    PRICES,
-    TRAININGS,
-)
+from mech_exo_assets.schemas import BLEND, LIVE_TARGETS, PRICES, TRAININGS
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import last_session
 from mech_exo_assets.storage.lake import SOURCE, Lake
 from mech_exo_assets.storage.ledger import Event, Ledger
-
-if TYPE_CHECKING:
-    pass
 
 NO_CHAMPION = "the ledger knows no champion yet. Run `mech-exo run` first."
 TRIES = 20

@@ -13,13 +13,10 @@ import polars as pl
 
 from mech_exo_assets.defs.decisions.readings import blend_of, models_now, source_of
 from mech_exo_assets.defs.decisions.trials import expected_of
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.lifecycle.reigns import versions
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion, configured_version
-from mech_exo_assets.schemas import (
-    LEARNED_SCORES,
-    SCORES,
-    factor_columns,
-)
+from mech_exo_assets.schemas import LEARNED_SCORES, SCORES, factor_columns
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import history, last_session, versions_of
 from mech_exo_assets.storage.lake import Lake
@@ -114,13 +111,17 @@ def broker_of(strategy: Strategy, data: MarketData) -> str:
 
 
 def _expected(version: StrategyVersion, lake: Lake, strategy: Strategy, known: pl.Series, since: dt.date) -> dict[str, Any] | None:
-    """What the version earned a session on the sessions before its first; None where there are too few to say."""
+    """What the version earned a session on the sessions before its first; None where there are too few, or nothing could be traded."""
     from mech_exo_assets.quant.lifecycle.deployed import version_book
 
     before = known.filter(known < since).tail(EXPECTED_SESSIONS)
     if len(before) < strategy.drift.min_sessions:
         return None
     past = history(lake, strategy, first=before[0])
-    book = version_book(version, past)
+    try:
+        book = version_book(version, past)
+    except InputError:
+        # Nothing to trade there is nothing to expect: the stream of the alarm that needs it is not there then.
+        return None
     inside = book.sessions <= np.datetime64(before[-1])
     return expected_of(book.net_return[inside][1:], first=before[0], last=before[-1])

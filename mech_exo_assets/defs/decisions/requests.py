@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from mech_exo_assets.defs.decisions.readings import TRIES, last_id
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
@@ -18,9 +17,6 @@ from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.storage.histories import last_session
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import ConflictError, Entry, Event, Ledger
-
-if TYPE_CHECKING:
-    pass
 
 REQUEST_TAG = "mech_exo/request"
 """Run tag: the event of the ledger that asked for the retraining."""

@@ -6,24 +6,17 @@ What belongs here: reading what these take. What does not: the statistics (`quan
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mech_exo_assets.defs.decisions.readings import sessions_of
 from mech_exo_assets.quant.lifecycle.reigns import reigns, versions
 from mech_exo_assets.quant.panel import Vector
-from mech_exo_assets.schemas import (
-    BENEFIT,
-    IC,
-)
+from mech_exo_assets.schemas import BENEFIT, IC
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import history
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Event, Ledger
-
-if TYPE_CHECKING:
-    pass
 
 
 def probation_of(promotion: Event, nav: pl.DataFrame, backtest: pl.DataFrame, held_out: Vector, strategy: Strategy) -> pl.DataFrame:

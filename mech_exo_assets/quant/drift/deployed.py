@@ -33,12 +33,15 @@ class Found:
         What is to be acted on.
     standing : bool
         Whether the longest window of the strategy that is deployed is in BREACH.
+    raised : tuple of str
+        Streams whose CUSUM is above 0 in the last session: what an alarm told of is not over there.
     """
 
     drift: pl.DataFrame
     alarms: pl.DataFrame
     trigger: Trigger | None
     standing: bool
+    raised: tuple[str, ...] = ()
 
 
 def drift_of_account(
@@ -88,4 +91,5 @@ def drift_of_account(
         alarms=alarms,
         trigger=trigger(drift.filter(of_own), alarms.filter(of_own), choices, after=after),
         standing=bool(last.height) and last["status"][0] == BREACH,
+        raised=tuple(alarms.filter((pl.col("date") == pl.col("date").max()) & (pl.col("statistic") > 0))["stream"]),
     )
