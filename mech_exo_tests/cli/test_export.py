@@ -252,8 +252,8 @@ def test_wishes_that_contradict_each_other_are_refused(
     [
         ("market/universe", "market/universe has no column date, so that --period ytd cannot be applied."),
         ("decay/statistics", "decay/statistics has no column date, so that --period ytd cannot be applied."),
-        ("live/orders", "no table is called live/orders. There are: market/prices, "),
-        ("live/nothing", "no table is called live/nothing. There are: market/prices, "),
+        ("shop/orders", "no table is called shop/orders. There are: market/prices, "),
+        ("shop/nothing", "no table is called shop/nothing. There are: market/prices, "),
         ("strategy/target", "Did you mean strategy/targets? There are: market/prices, "),
     ],
 )
