@@ -1,7 +1,7 @@
-"""The live account, and how far it is from the backtest of what is deployed (Dagster *assets*).
+"""The live account, and the backtest of what is deployed (Dagster *assets*).
 
-What belongs here: the tables of the group `live`. What does not: the accounting (`quant.live`), the statistics (`quant.drift`), and what
-follows from a breach (`sensors`).
+What belongs here: the tables of the group `live` from targets to attribution. What does not: the accounting (`quant.live`), and how far the
+two have drifted apart (`drift`).
 """
 
 import datetime as dt

@@ -13,6 +13,8 @@ studentised circular-block bootstrap (`quant.comparison`).
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from mech_exo_assets.quant.comparison import MIN_SESSIONS, SharpeDifference, sharpe_difference
@@ -77,7 +79,8 @@ def on_holdout(
         "sharpe": found.sharpe_one,
         "champion_sharpe": found.sharpe_other,
         "difference": found.difference,
-        "low": found.low,
+        # Infinite where too many resamples have no error; no record holds that.
+        "low": found.low if math.isfinite(found.low) else None,
         "p_value": _one_sided(found, wanted),
         "verdict": verdict,
         "reason": reason,
