@@ -209,12 +209,12 @@ class TestErrors:
 class TestPostgresErrors:
     def test_what_the_server_refuses_is_told_with_its_mend(self, postgres):
         database = postgres.new_database().rpartition("/")[2]
-        postgres.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
+        postgres.execute("CREATE ROLE studies_reader LOGIN PASSWORD 'r'")
         for url, said in (
             (postgres.url(database, password="wrong"), "password authentication failed.*correct the user or the password"),  # noqa: S106
             (postgres.url(database, user="nobody"), "password authentication failed.*correct the user or the password"),
             (postgres.url("missing"), 'database "missing" does not exist.*create the database'),
-            (postgres.url(database, user="reader", password="r"), "permission denied for schema public.*right to create"),  # noqa: S106
+            (postgres.url(database, user="studies_reader", password="r"), "permission denied for schema public.*right to create"),  # noqa: S106
             (f"postgresql://me@no-such-host.invalid/{database}", "could not translate host name.*correct the host"),
         ):
             with pytest.raises(InputError, match=said) as caught:

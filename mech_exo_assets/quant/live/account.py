@@ -1,6 +1,6 @@
 """The live account: average cost, profit and loss, and net asset value, from fills and closes.
 
-What belongs here: accounting, one session after another. What does not: where fills come from (`paper`, `fills`).
+What belongs here: what the account is, and what it refuses. What does not: the loop (`kernel`), where fills come from (`paper`, `fills`).
 
 The order of a session: deposits; splits and dividends on what is held; fills, in their order; valuation at the close.
     quantity ← quantity · split,  average cost ← average cost / split,  cash ← cash + quantity · dividend    (dividend per new share)
@@ -11,73 +11,19 @@ crosses zero closes the position and opens another at its price.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.live import kernel
 from mech_exo_assets.quant.panel import Dates, Matrix, Panel, Vector
 from mech_exo_assets.schemas import FILLS, LIVE_POSITIONS, NAV
 
 RESTATED = 1e-9
 """Relative difference from which on a NAV counts as another one."""
-
-
-@dataclass
-class Book:
-    """The account in the middle of its sessions: what is held, at which cost, and the cash.
-
-    Attributes
-    ----------
-    quantity, average_cost : ndarray of shape (n_symbols,)
-    cash : float
-    """
-
-    quantity: Vector
-    average_cost: Vector
-    cash: float = 0.0
-    realised: Vector = field(init=False)
-    fees: Vector = field(init=False)
-    dividends: Vector = field(init=False)
-    traded: float = 0.0
-    gained: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a session: its sums are 0."""
-        n = len(self.quantity)
-        self.realised, self.fees, self.dividends = np.zeros(n), np.zeros(n), np.zeros(n)
-        self.traded = self.gained = 0.0
-
-    def corporate_actions(self, split: Vector, dividend: Vector) -> None:
-        """Splits and dividends of a session, on what is held since the close before."""
-        self.quantity = self.quantity * split
-        self.average_cost = self.average_cost / split
-        self.dividends = self.quantity * dividend
-        self.cash += float(self.dividends.sum())
-
-    def fill(self, at: int, quantity: float, price: float, fee: float, close: float) -> None:
-        """One fill of the symbol at a position of the axis."""
-        held, cost = self.quantity[at], self.average_cost[at]
-        closing = 0.0 if held * quantity >= 0 else float(np.sign(quantity)) * min(abs(quantity), abs(held))
-        opening = quantity - closing
-        self.realised[at] += -closing * (price - cost)
-        now = held + quantity
-        if opening:
-            kept = held + closing
-            self.average_cost[at] = (kept * cost + opening * price) / now
-        if abs(now) < 1e-12 * max(abs(held), abs(quantity)):
-            now = 0.0
-        if now == 0.0:
-            self.average_cost[at] = 0.0
-        self.quantity[at] = now
-        self.cash -= quantity * price + fee
-        self.fees[at] += fee
-        self.traded += abs(quantity) * price
-        self.gained += quantity * (close - price)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +35,11 @@ class Account:
     sessions : ndarray of datetime64[D]
     symbols : ndarray of str
     quantity, average_cost, price, realised, dividends, fees : ndarray of shape (n_sessions, n_symbols)
-    nav_values, cash, flow, base, traded, gained : ndarray of shape (n_sessions,)
+    nav_values, cash, flow : ndarray of shape (n_sessions,)
+    base : ndarray of shape (n_sessions,)
+        NAV before the session and its deposits: what returns are of.
+    traded, gained, moved : ndarray of shape (n_sessions,)
+        Notional of the fills, quantity · (close − price) over them, and what positions held before them have moved by.
     fill_count : ndarray of shape (n_sessions,)
     """
 
@@ -186,96 +136,97 @@ def account(fills: pl.DataFrame, market: Panel, cash: pl.DataFrame, *, first: dt
     Raises
     ------
     InputError
-        If a fill has a symbol without prices, or comes before the first session; if nothing was deposited before it; if the NAV is used up.
+        If a fill has a symbol without prices, or comes before its first price or before the first session; if nothing was deposited before
+        it; if losses, fees and withdrawals use up the NAV.
     """
     start = int(np.searchsorted(market.sessions, np.datetime64(first)))
     sessions = market.sessions[start:]
-    close = forward_filled(market["close"])
     split, dividend = actions(market)
+    close = carried(market["close"], split)[start:]
     flow = _flows(cash, sessions, capital)
-    by_session = located(fills, sessions, market.symbols)
-    n = len(market.symbols)
-    book = Book(np.zeros(n), np.zeros(n))
-    kept: dict[str, list] = {
-        name: []
-        for name in ("quantity", "average_cost", "realised", "dividends", "fees", "nav", "cash", "base", "traded", "gained", "moved")
-    }
-    counts = np.zeros(len(sessions), dtype=np.int32)
-    nav = 0.0
-    for t in range(len(sessions)):
-        row = start + t
-        book.begin()
-        base = nav + flow[t]
-        if not base > 0:
-            raise InputError(
-                f"live account: on {sessions[t]} there is no capital ({base:g}). Add a deposit before it to 'cash', or correct the fills; "
-                "nothing was computed."
-            )
-        book.cash += flow[t]
-        worth = 0.0
-        if t:
-            worth = float(np.nansum(book.quantity * close[row - 1]))
-            book.corporate_actions(split[row], dividend[row])
-        moved = float(np.nansum(book.quantity * close[row])) - worth
-        for at, quantity, price, fee in by_session.get(t, ()):
-            book.fill(at, quantity, price, fee, close[row, at])
-            counts[t] += 1
-        nav = book.cash + float(np.nansum(book.quantity * close[row]))
-        for name, value in (
-            ("quantity", book.quantity.copy()),
-            ("average_cost", book.average_cost.copy()),
-            ("realised", book.realised),
-            ("dividends", book.dividends),
-            ("fees", book.fees),
-            ("nav", nav),
-            ("cash", book.cash),
-            ("base", base),
-            ("traded", book.traded),
-            ("gained", book.gained),
-            ("moved", moved),
-        ):
-            kept[name].append(value)
-    matrices = {
-        name: np.array(kept[name]).reshape(len(sessions), n) for name in ("quantity", "average_cost", "realised", "dividends", "fees")
-    }
-    vectors = {name: np.array(kept[name], dtype=np.float64) for name in ("nav", "cash", "base", "traded", "gained", "moved")}
+    booked = located(fills, sessions, market.symbols)
+    counts = np.diff(booked.starts)
+    unpriced = np.flatnonzero(np.isnan(close[np.repeat(np.arange(len(sessions)), counts), booked.at]))
+    if len(unpriced):
+        day = sessions[np.searchsorted(booked.starts, unpriced[0], side="right") - 1]
+        raise InputError(
+            f"fills: {market.symbols[booked.at[unpriced[0]]]} was filled on {day}, and has no price by then. Add its prices from {day} "
+            "on, or correct the fill; nothing was computed."
+        )
+    n = len(sessions)
+    kept = kernel.Kept(*(np.zeros((n, len(market.symbols))) for _ in range(5)), *(np.zeros(n) for _ in range(6)))
+    at, why = kernel.keep(booked, kernel.Prices(close, split[start:], dividend[start:]), flow, kept)
+    if why == kernel.NO_CAPITAL:
+        raise InputError(
+            f"live account: on {sessions[at]} there is no capital ({kept.base[at]:g}). Add a deposit before it to 'cash', or correct "
+            "the fills; nothing was computed."
+        )
+    if why == kernel.USED_UP:
+        raise InputError(
+            f"live account: on {sessions[at]} losses, fees and withdrawals have used up the NAV ({kept.nav[at]:g}). Correct the fills, "
+            "or add the missing deposit to 'cash'; nothing was computed."
+        )
+    columns = kept._asdict()
     return Account(
         sessions=sessions,
         symbols=market.symbols,
-        price=close[start:],
-        nav_values=vectors.pop("nav"),
+        price=close,
+        nav_values=columns.pop("nav"),
         flow=flow,
-        fill_count=counts,
-        **matrices,
-        **vectors,
+        fill_count=counts.astype(np.int32),
+        **columns,
     )
 
 
-def located(fills: pl.DataFrame, sessions: Dates, symbols: np.ndarray) -> dict[int, list[tuple[int, float, float, float]]]:
-    """Fills by position of their session: position of the symbol, quantity, price and fee of each, in the order of time.
+def located(fills: pl.DataFrame, sessions: Dates, symbols: np.ndarray) -> kernel.Fills:
+    """Fills by positions on the axes, in the order in which they are booked: session, time, symbol, order.
 
     Raises
     ------
     InputError
         If a symbol has no prices, or a session is not there.
     """
-    found: dict[int, list[tuple[int, float, float, float]]] = {}
-    axis, names = (
-        {symbol: at for at, symbol in enumerate(symbols.tolist())},
-        fills.select(FILLS.names).sort("timestamp", "symbol", "order_id"),
+    axis = pl.DataFrame({"symbol": symbols.tolist(), "at": np.arange(len(symbols))}, schema={"symbol": pl.String, "at": pl.Int64})
+    rows = (
+        fills.select(FILLS.names)
+        .sort("date", "timestamp", "symbol", "order_id", maintain_order=True)
+        .join(axis, on="symbol", how="left", maintain_order="left")
     )
-    days = {day: at for at, day in enumerate(sessions.astype("datetime64[D]").tolist())}
-    for _, date, symbol, quantity, price, fee, *_rest in names.iter_rows():
-        if symbol not in axis:
-            raise InputError(
-                f"fills: {symbol} was filled on {date}, and has no prices. Add its prices, or delete the fill; nothing was computed."
-            )
-        if date not in days:
-            raise InputError(
-                f"fills: one of {symbol} is booked on {date}, which is no session of the account. Correct it; nothing was computed."
-            )
-        found.setdefault(days[date], []).append((axis[symbol], quantity, price, fee))
-    return found
+    days = rows["date"].to_numpy().astype("datetime64[D]")
+    session = np.searchsorted(sessions, days)
+    there = np.zeros(len(days), dtype=bool)
+    inside = session < len(sessions)
+    there[inside] = sessions[session[inside]] == days[inside]
+    strange = rows["at"].is_null().to_numpy()
+    wrong = np.flatnonzero(strange | ~there)
+    if len(wrong):
+        _refuse(rows["symbol"][int(wrong[0])], days[wrong[0]], sessions, known=not strange[wrong[0]])
+    return kernel.Fills(
+        np.searchsorted(session, np.arange(len(sessions) + 1)),
+        rows["at"].to_numpy(),
+        *(rows[name].to_numpy() for name in ("quantity", "price", "fee")),
+    )
+
+
+def _refuse(symbol: str, day: np.datetime64, sessions: Dates, *, known: bool) -> NoReturn:
+    if not known:
+        raise InputError(
+            f"fills: {symbol} was filled on {day}, and has no prices. Add its prices, or delete the fill; nothing was computed."
+        )
+    if len(sessions) and day < sessions[0]:
+        raise InputError(
+            f"fills: {symbol} was filled on {day}, and the account begins on {sessions[0]}. Add the deposit that it was traded with "
+            "to 'cash', or delete the fill; nothing was computed."
+        )
+    raise InputError(f"fills: one of {symbol} is booked on {day}, which is no session of the account. Correct it; nothing was computed.")
+
+
+def carried(close: Matrix, split: Matrix) -> Matrix:
+    """The last known close of each name, in shares as they are on each session; NaN before its first."""
+    shares = np.cumprod(split, axis=0)
+    rows = np.where(np.isnan(close), 0, np.arange(len(close))[:, None])
+    np.maximum.accumulate(rows, axis=0, out=rows)
+    return np.take_along_axis(close, rows, axis=0) * (np.take_along_axis(shares, rows, axis=0) / shares)
 
 
 def forward_filled(matrix: Matrix) -> Matrix:

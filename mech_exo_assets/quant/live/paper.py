@@ -22,7 +22,8 @@ from scipy.special import ndtri
 from mech_exo_assets.quant.backtest import CLOSE_AFTER
 from mech_exo_assets.quant.calendar import closes
 from mech_exo_assets.quant.costs import BASIS_POINT, Tariff, average_daily_volume, capacity, impact_factor
-from mech_exo_assets.quant.live.account import Book, actions, forward_filled, located
+from mech_exo_assets.quant.live.account import actions, carried, located
+from mech_exo_assets.quant.live.kernel import left_of
 from mech_exo_assets.quant.panel import Matrix, Panel, Vector
 from mech_exo_assets.schemas import FILLS
 from mech_exo_assets.settings import Strategy
@@ -79,19 +80,18 @@ def paper_fills(
     ends = closes(sessions, calendar=strategy.calendar)
     split, dividend = actions(market)
     done = located(so_far, sessions, symbols)
-    last_done = max(done, default=-1)
+    last_done = int(np.searchsorted(done.starts, len(done.at))) - 1 if len(done.at) else -1
     codes = np.array([zlib.crc32(symbol.encode()) for symbol in symbols.tolist()], dtype=np.uint64)
     axis = {symbol: at for at, symbol in enumerate(symbols.tolist())}
     fresh = {int(at) - first: row for at, row in zip(positions, days.iter_rows(named=True), strict=True) if at < len(market.sessions)}
-    book = Book(np.zeros(len(symbols)), np.zeros(len(symbols)), cash=live.capital)
+    held, cash = np.zeros(len(symbols)), live.capital
     wanted, waiting = np.zeros(len(symbols)), np.zeros(len(symbols), dtype=bool)
     order, band = "", 0.0
     rows: list[tuple[object, ...]] = []
     for t, session in enumerate(sessions):
         row = first + t
-        book.begin()
-        if t:
-            book.corporate_actions(split[row], dividend[row])
+        held = held * split[row]
+        cash += float(held @ dividend[row])
         if t in fresh:
             wanted = np.zeros(len(symbols))
             for symbol, weight in zip(fresh[t]["symbol"], fresh[t]["weight"], strict=True):
@@ -100,15 +100,14 @@ def paper_fills(
             waiting[:] = True
             order, band = str(fresh[t]["date"]), bands[fresh[t]["version"]]
         close = venue.close[row]
-        nav = book.cash + float(np.nansum(book.quantity * close))
-        quantity, gone = _orders(
-            book.quantity, wanted, waiting, nav, venue, row, band=band if t in fresh else 0.0, whole=live.integer_shares
-        )
+        nav = cash + float(np.nansum(held * close))
+        quantity, gone = _orders(held, wanted, waiting, nav, venue, row, band=band if t in fresh else 0.0, whole=live.integer_shares)
         left = np.abs(quantity) * np.nan_to_num(close) > np.where(venue.priced[row], venue.capacity[row], 0.0)
         amounts = _filled(quantity, close, venue, row, whole=live.integer_shares)
         waiting &= left
         if t <= last_done:
-            made = done.get(t, [])
+            here = slice(done.starts[t], done.starts[t + 1])
+            made = zip(done.at[here], done.quantity[here], done.price[here], done.fee[here], strict=True)
         else:
             made = []
             noise = venue.noise * _normal(seed, session, codes) if venue.noise else np.zeros(len(symbols))
@@ -118,7 +117,8 @@ def paper_fills(
                 stamp = ends[t].astype("datetime64[us]").item()
                 rows.append((stamp, session.item(), str(symbols[at]), float(amounts[at]), price, fee, f"{order}-{symbols[at]}", PAPER))
         for at, amount, price, fee in made:
-            book.fill(at, amount, price, fee, close[at])
+            held[at] = left_of(held[at], amount)
+            cash -= amount * price + fee
     new = pl.DataFrame(rows, schema=FILLS.dtypes(), orient="row")
     return pl.concat([so_far.select(FILLS.names), new]).sort("timestamp", "symbol")
 
@@ -143,7 +143,9 @@ def _venue(market: Panel, live: Live, costs: Costs) -> _Venue:
     missing = np.zeros(shape, dtype=np.int64)
     for t in range(1, len(missing)):
         missing[t] = np.where(priced[t], 0, missing[t - 1] + 1)
-    return _Venue(forward_filled(known), priced, missing, limit, factor, tariff, spread * BASIS_POINT, live.noise_bps * BASIS_POINT)
+    return _Venue(
+        carried(known, actions(market)[0]), priced, missing, limit, factor, tariff, spread * BASIS_POINT, live.noise_bps * BASIS_POINT
+    )
 
 
 def _orders(

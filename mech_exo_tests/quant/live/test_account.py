@@ -98,13 +98,35 @@ def test_a_late_fill_restates_what_came_after_it_and_is_seen():
     [
         ([(0, "Z", 1.0, 1.0, 0.0)], [(0, 100.0)], "Z was filled on 2020-01-02, and has no prices"),
         ([(0, "A", 1.0, 1.0, 0.0)], [(1, 100.0)], "on 2020-01-02 there is no capital"),
-        ([(0, "A", 10.0, 1000.0, 0.0)], [(0, 100.0)], "on 2020-01-03 there is no capital"),
+        ([(0, "A", 10.0, 1000.0, 0.0)], [(0, 100.0)], "on 2020-01-02 losses, fees and withdrawals have used up the NAV"),
+        ([], [(0, 100.0), (1, -100.0)], "on 2020-01-03 there is no capital"),
+        ([(0, "B", 1.0, 5.0, 0.0)], [(0, 100.0)], "B was filled on 2020-01-02, and has no price by then"),
     ],
 )
 def test_what_cannot_be_booked_is_told(rows: list, deposits: list, complaint: str):
-    market = panel(close=[[100.0], [100.0]])
+    market = panel(close=[[100.0, np.nan], [100.0, 5.0]])
     with pytest.raises(InputError, match=complaint):
         account(fills(market, *rows), market, cash(market, *deposits), first=FIRST)
+
+
+def test_a_fill_from_before_the_account_is_told():
+    market = panel(close=[[100.0], [100.0]])
+    with pytest.raises(InputError, match="A was filled on 2020-01-02, and the account begins on 2020-01-03"):
+        account(fills(market, (0, "A", 1, 100.0, 0.0)), market, cash(market, (1, 1_000)), first=market.sessions[1].item())
+
+
+def test_a_split_on_a_session_without_a_price_leaves_the_value():
+    market = panel(close=[[100.0], [np.nan], [51.0]], split_coefficient=[[1.0], [2.0], [1.0]])
+    kept = account(fills(market, (0, "A", 10, 100.0, 0.0)), market, cash(market, (0, 10_000)), first=FIRST)
+    assert kept.live_return.tolist() == pytest.approx([0.0, 0.0, 20 / 10_000])
+
+
+def test_fractions_that_were_bought_and_sold_again_leave_no_position():
+    market = panel(close=[[100.0], [100.0]])
+    bought = [(0, "A", 0.1, 100.0, 0.0), (0, "A", 0.2, 100.0, 0.0)]
+    kept = account(fills(market, *bought, (1, "A", -0.3, 100.0, 0.0)), market, cash(market, (0, 1_000)), first=FIRST)
+    assert (kept.quantity[1, 0], kept.average_cost[1, 0]) == (0.0, 0.0)
+    assert kept.nav()["exposure"][1] == 0.0
 
 
 @settings(max_examples=40)
