@@ -27,6 +27,7 @@ from mech_exo_assets.cli.options import (
     settings_of_home,
 )
 from mech_exo_assets.defs.runs import ACTOR_TAG
+from mech_exo_assets.errors import InputError
 from mech_exo_assets.schemas import AB_TEST, CHAMPION, LIVE_TARGETS, ROTATION, SCORES, VALIDATION
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
@@ -64,9 +65,16 @@ def _launch(settings: Settings, lake: Lake, reason: str, console: Console) -> di
     from mech_exo_assets.definitions import build_definitions
     from mech_exo_assets.defs import decisions
     from mech_exo_assets.defs.jobs import RETRAIN
+    from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way
     from mech_exo_assets.storage.ledger import Ledger
 
     ledger = Ledger(settings.ledger_url, settings.ledger_head_path)
+    under_way = comparison_under_way(ledger.events())
+    if under_way is not None:
+        raise InputError(
+            f"{under_way.payload['summary']} It has no verdict yet. Wait for it, or end it with "
+            "`mech-exo refuse --reason …`; nothing was changed."
+        )
     with only_writer(settings):
         request = decisions.request_retraining(ledger, actor=person(), reason=reason, as_of=decisions.last_session(lake))
         tags = decisions.retrain_tags(request, lake, attempt=1) | {ACTOR_TAG: "mech-exo retrain"}
@@ -83,6 +91,9 @@ def _launch(settings: Settings, lake: Lake, reason: str, console: Console) -> di
         "stages": {stage: round(seconds, 3) for stage, seconds in done.stages.items()},
         "gates": lake.read(VALIDATION.key).drop("version").to_dicts(),
         "ab_test": lake.read(AB_TEST.key).to_dicts(),
+        "compared_from": next(
+            (each.payload["since"] for each in events if each.kind == "ab_test_started" and "since" in each.payload), None
+        ),
         "events": [{"id": each.id, "kind": each.kind, "summary": each.payload["summary"]} for each in events],
     }
 
@@ -97,6 +108,11 @@ def _print(report: dict[str, Any], console: Console) -> None:
     console.print(table)
     for row in report["ab_test"]:
         console.print(f"\nA/B test: [bold]{row['verdict']}[/]. {row['reason']}", highlight=False, soft_wrap=True)
+    if report["decision"] is None and report["compared_from"] is not None:
+        console.print(
+            f"\n{report['events'][-1]['summary']}\nIts sessions: [bold]mech-exo export lifecycle/live_comparison[/]", highlight=False
+        )
+        return
     if report["decision"] is None:
         console.print("\nNot decided yet: `mech-exo ledger show` has what happened.", highlight=False)
         return

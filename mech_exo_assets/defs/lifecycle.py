@@ -25,9 +25,12 @@ from mech_exo_assets.schemas import (
     CHAMPION,
     EVENTS,
     EXPLANATIONS,
+    FILLS,
     FRONTIER,
     IC,
     LIVE_BACKTEST,
+    LIVE_COMPARISON,
+    LIVE_POSITIONS,
     NAV,
     OPTIMISED,
     OVERFITTING,
@@ -45,6 +48,9 @@ from mech_exo_assets.storage.models import ModelRegistry
 
 PROBATION_STATE = "probation_state"
 """Metadata of `lifecycle/probation`, as the sensor reads it: the promotion, its status and figures."""
+
+COMPARISON_STATE = "comparison_state"
+"""Metadata of `lifecycle/live_comparison`, as the sensor reads it: its beginning, verdict and figures."""
 
 _HISTORY = [key_of(SCORES), key_of(PRICES)]
 """What is traded; read from the lake by version, so that a replay reads the same."""
@@ -216,6 +222,8 @@ def ab_test(
         event = decisions.conclude_comparison(
             ledger, lake, request, trial, table, returns, actor=_actor(context), run_id=context.run.run_id
         )
+        if event.payload["continues"]:
+            event = decisions.begin_live(ledger, lake, strategy, event, actor=_actor(context), run_id=context.run.run_id)
     verdict = table["verdict"].to_list()
     counts = returns.group_by("role").len()["len"].to_list()
     yield materialised(
@@ -238,6 +246,48 @@ def ab_test(
         returns,
         metadata={"growth": dg.MetadataValue.md(growth_of_both(returns))} if returns.height else {},
         checks=[check("same_sessions", passed=len(set(counts)) <= 1, sessions=max(counts, default=0))],
+    )
+
+
+@table_asset(
+    LIVE_COMPARISON,
+    code_version="1",
+    automation=ON_UPDATE,
+    deps=[*_HISTORY, *map(key_of, (NAV, LIVE_POSITIONS, FILLS))],
+    checks={"same_champion": "The champion is the one that the challenger is compared with. A warning: if it is not, the comparison ends."},
+)
+def live_comparison(
+    strategy: dg.ResourceParam[Strategy], lake: dg.ResourceParam[Lake], ledger: dg.ResourceParam[Ledger]
+) -> dg.MaterializeResult[pl.DataFrame]:
+    """Challenger and champion on the sessions since it was built, in shadow or as a canary, where `ab_test.mode` asks for it."""
+    from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way
+    from mech_exo_assets.reports.lifecycle_figures import confidence_over_sessions
+
+    events = ledger.events()
+    started = comparison_under_way(events)
+    if started is None:
+        said = "No challenger is compared in shadow or as a canary."
+        return materialised(
+            LIVE_COMPARISON,
+            LIVE_COMPARISON.empty(),
+            metadata={"verdict": said, COMPARISON_STATE: dg.MetadataValue.json({"started": None})},
+            checks=[unmeasured("same_champion", said)],
+        )
+    tables = decisions.tables_of(lake, started.payload["stage"])
+    table = decisions.live_comparison(events, lake, strategy, started, tables=tables)
+    state = {"started": started.id, "data": tables, **(decisions.state_of(table, strategy) if table.height else {})}
+    replaced = decisions.replaced_meanwhile(events, started)
+    return materialised(
+        LIVE_COMPARISON,
+        table,
+        metadata={
+            "comparison": started.payload["summary"],
+            "verdict": state.get("reason", "no session yet"),
+            "latest": markdown_table(table.tail(10).drop("version", "champion"), digits=4),
+            **({"confidence": dg.MetadataValue.md(confidence_over_sessions(table))} if table["low"].count() else {}),
+            COMPARISON_STATE: dg.MetadataValue.json(state),
+        },
+        checks=[check("same_champion", passed=replaced is None, severity=dg.AssetCheckSeverity.WARN, champion=started.payload["champion"])],
     )
 
 
@@ -380,6 +430,13 @@ def benefit(
 
 def _request(context: dg.AssetExecutionContext, ledger: Ledger, lake: Lake) -> Event:
     """The request that this run answers: the one in its tags, or the open one; where nobody asked, the run itself has."""
+    from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way
+
+    under_way = comparison_under_way(ledger.events())
+    if under_way is not None and under_way.payload["run_id"] != context.run.run_id:
+        raise dg.Failure(
+            f"{under_way.payload['summary']} It has no verdict yet; `mech-exo refuse --reason …` ends it. Nothing was changed."
+        )
     tagged = context.run.tags.get(decisions.REQUEST_TAG)
     if tagged is not None:
         return ledger.get(int(tagged))

@@ -16,18 +16,20 @@ from mech_exo_assets.defs import decisions
 from mech_exo_assets.defs.decisions import retrain_tags
 from mech_exo_assets.defs.drift import DRIFT_STATE
 from mech_exo_assets.defs.jobs import DEPLOY, RETRAIN
-from mech_exo_assets.defs.lifecycle import PROBATION_STATE
+from mech_exo_assets.defs.lifecycle import COMPARISON_STATE, PROBATION_STATE
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.quant.lifecycle import episodes
 from mech_exo_assets.quant.lifecycle.reigns import champion, deployed_on, versions
-from mech_exo_assets.schemas import DRIFT, PROBATION
+from mech_exo_assets.schemas import DRIFT, LIVE_COMPARISON, PROBATION
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 
 INTERVAL = 15
 """Seconds between two looks."""
+RUNNING = "running"
+"""Verdict of a comparison that goes on."""
 IN_USE = 0.01
 """Share of all weights from which on a factor counts as used; what the rotation leaves of a dead one is less."""
 ATTEMPTS, DEATHS = 3, 10
@@ -108,6 +110,11 @@ def retrain_sensor(
             detections=waiting,
             key=f"request/{waiting[-1].id}",
         )
+    under_way = episodes.comparison_under_way(events)
+    if under_way is not None:
+        return dg.SkipReason(
+            f"Request {request.id} is decided by a comparison since {under_way.payload['since']}: see {LIVE_COMPARISON.key}."
+        )
     runs = context.instance.get_runs(dg.RunsFilter(tags={decisions.REQUEST_TAG: str(request.id)}))
     if any(not run.is_finished for run in runs):
         return dg.SkipReason(f"The retraining of request {request.id} is under way.")
@@ -128,6 +135,51 @@ def retrain_sensor(
         run_requests=[
             dg.RunRequest(run_key=f"request-{request.id}-{len(runs) + 1}", tags=retrain_tags(request, lake, attempt=len(runs) + 1))
         ]
+    )
+
+
+@dg.sensor(
+    name="live_comparison",
+    job=DEPLOY,
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Promotes or refuses a challenger when its comparison with the champion, in shadow or as a canary, has come to a verdict.",
+)
+def comparison_sensor(
+    context: dg.SensorEvaluationContext,
+    ledger: dg.ResourceParam[Ledger],
+    lake: dg.ResourceParam[Lake],
+    strategy: dg.ResourceParam[Strategy],
+) -> dg.SensorResult:
+    """The verdict that the newest materialisation of `lifecycle/live_comparison` said, and the decision that follows from it."""
+    records, cursor = _newest(context, key_of(LIVE_COMPARISON), COMPARISON_STATE)
+    events = ledger.events()
+    started: Any = episodes.comparison_under_way(events)
+    if started is None:
+        return dg.SensorResult(cursor=cursor, skip_reason="No challenger is compared in shadow or as a canary.")
+    state: dict[str, Any] | None = decisions.replaced_meanwhile(events, started)
+    for storage_id, said, run_id in records[-1:]:
+        if state is None and said["started"] == started.id and said.get("verdict", RUNNING) != RUNNING:
+            names = ("as_of", "verdict", "promote", "reason", "figures", "data")
+            state = {name: said[name] for name in names} | {"storage_id": storage_id, "run_id": run_id}
+    if state is None:
+        return dg.SensorResult(cursor=cursor, skip_reason=f"The comparison of {started.version} goes on.")
+    decisions.conclude_live(ledger, lake, strategy, started, state, actor="sensor:live_comparison")
+    request = ledger.get(started.payload["request"])
+    decided: Any = decisions.decide(ledger, lake, strategy, request, actor="sensor:live_comparison", run_id=started.payload["run_id"])
+    return dg.SensorResult(
+        cursor=cursor,
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"compared-{decided.id}",
+                tags={
+                    REASON_TAG: decided.payload["reason"],
+                    ACTOR_TAG: "sensor:live_comparison",
+                    decisions.REQUEST_TAG: str(request.id),
+                    "mech_exo/event": str(decided.id),
+                },
+            )
+        ],
     )
 
 

@@ -30,16 +30,14 @@ from mech_exo_assets.schemas import (
     UNIVERSE,
 )
 from mech_exo_assets.settings import Strategy
-from mech_exo_assets.storage.histories import RISK_DAYS, TRADED
+from mech_exo_assets.storage.histories import ACCOUNTED, RISK_DAYS, TRADED, account_market
 from mech_exo_assets.storage.lake import SOURCE, Lake
 from mech_exo_assets.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from mech_exo_assets.quant.live.account import Account
-    from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.sources.protocol import MarketData
 
-ACCOUNTED = [*TRADED, "dividend_amount", "split_coefficient"]
 _NO_SESSION = "The account has no session yet: the first targets are traded in the next one."
 
 _PRICES = table_input(PRICES, columns=["date", "symbol", *ACCOUNTED], lazy=True)
@@ -71,6 +69,7 @@ def targets(
     ledger: dg.ResourceParam[Ledger],
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What the deployed strategy wants to hold, from each session's close on; by the champion of that session."""
+    from mech_exo_assets.quant.lifecycle.canary import canaries, deployments
     from mech_exo_assets.quant.lifecycle.deployed import History, live_targets
     from mech_exo_assets.quant.lifecycle.reigns import champion_at, reigns, versions
     from mech_exo_assets.quant.panel import Panel
@@ -90,7 +89,7 @@ def targets(
             universe,
             strategy,
         )
-        table = live_targets(found, versions(events), past, decided)
+        table = live_targets(deployments(found, canaries(events)), versions(events), past, decided)
         sessions = table["date"].n_unique()
     pairs = table.select("date", "version").unique()
     stray = [row for row in pairs.iter_rows() if (reign := champion_at(events, row[0])) is None or reign.version != row[1]]
@@ -135,7 +134,7 @@ def fills(
     data = market_source.read()
     broker = broker_of(strategy, data)
     first = _first(ledger)
-    market = _market(prices, first)
+    market = account_market(prices, first)
     if broker == "source":
         table = booked(data.fills, market.sessions, calendar=strategy.calendar, broker=broker)
     else:
@@ -258,7 +257,7 @@ def deployed(
         yield materialised(LIVE_BACKTEST, LIVE_BACKTEST.empty(), checks=[unmeasured("accounts_agree", _NO_SESSION)])
         yield materialised(ATTRIBUTION, ATTRIBUTION.empty(), checks=[unmeasured("adds_up", _NO_SESSION)])
         return
-    market = _market(prices, _first(ledger))
+    market = account_market(prices, _first(ledger))
     # The paper account pays neither interest nor borrow fees.
     free = {} if broker_of(strategy, data) == "source" else dict.fromkeys(("borrow_bps", "cash_interest_bps", "debit_interest_bps"), 0.0)
     book, table = deployed_backtest(
@@ -317,19 +316,12 @@ def _first(ledger: Ledger) -> dt.date:
     return found[0].since
 
 
-def _market(prices: pl.LazyFrame, first: dt.date) -> "Panel":
-    """The prices that the account trades on: from a year before its first session, for average volumes and volatilities."""
-    from mech_exo_assets.quant.panel import Panel
-
-    return Panel.from_frame(prices.filter(pl.col("date") >= first - dt.timedelta(days=400)).collect(), ACCOUNTED)
-
-
 def _account(fills: pl.DataFrame, prices: pl.LazyFrame, data: "MarketData", strategy: Strategy, ledger: Ledger) -> "Account | None":
     """The account to the last session; None where it has no session yet."""
     from mech_exo_assets.quant.live.account import account
 
     first = _first(ledger)
-    market = _market(prices, first)
+    market = account_market(prices, first)
     source = broker_of(strategy, data) == "source"
     if source and data.cash.height:
         at = int(np.searchsorted(market.sessions, np.datetime64(min(data.cash["date"].to_list()))))

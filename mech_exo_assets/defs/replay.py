@@ -155,9 +155,20 @@ def _comparison(event: Event, earlier: list[Event], lake: Lake) -> tuple[object,
     from mech_exo_assets.quant.lifecycle.holdout import compared
 
     started = next(each for each in reversed(earlier) if each.kind == "ab_test_started" and each.version == event.version)
+    if event.payload["stage"] != "holdout":
+        return _live_comparison(event, started, earlier, lake)
     trial = _trial(event, earlier, lake)
     table, returns = compared(trial, impaired=started.payload["impaired"])
     now = decisions.verdict(trial, table, returns)
+    return {name: event.payload[name] for name in now}, now
+
+
+def _live_comparison(event: Event, started: Event, earlier: list[Event], lake: Lake) -> tuple[object, object]:
+    tables = event.payload.get("data")
+    if tables is None:
+        raise InputError(f"event {event.id} was not computed from data: {event.payload['reason']}.")
+    strategy = _strategy(lake, SCORES.key, tables[SCORES.key])
+    now = decisions.state_of(decisions.live_comparison(earlier, lake, strategy, started, tables=tables), strategy)
     return {name: event.payload[name] for name in now}, now
 
 

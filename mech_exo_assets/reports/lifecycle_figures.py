@@ -36,6 +36,28 @@ def growth_of_paths(table: pl.DataFrame) -> str:
     return _growth(table, "path", "The path taken, and those that were not")
 
 
+def confidence_over_sessions(table: pl.DataFrame) -> str:
+    """The difference of Sharpe ratios after each session, with the interval that holds it whenever one looks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `schemas.LIVE_COMPARISON`, with an interval on one session at least.
+    """
+    figure = new_figure(8.5, 3.6)
+    axes = figure.subplots()
+    known = table.filter(pl.col("low").is_not_null())
+    days = known["date"].to_numpy()
+    axes.plot(days, known["difference"].to_numpy(), color=_COLOURS["challenger"], linewidth=1.3, label="difference so far")
+    axes.fill_between(days, known["low"].to_numpy(), known["high"].to_numpy(), color=_COLOURS["challenger"], alpha=0.2, label="confidence")
+    axes.axhline(float(known["wanted"][-1]), color=_COLOURS["never"], linewidth=1.0, linestyle="--", label="wanted: above")
+    axes.set_ylabel("annual Sharpe ratio,\nchallenger less champion")
+    axes.set_xlabel("session")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="best", frameon=False, fontsize=8)
+    return as_markdown(figure, "What is known of the difference after each session")
+
+
 def _growth(table: pl.DataFrame, by: str, title: str) -> str:
     figure = new_figure(8.5, 3.6)
     axes = figure.subplots()

@@ -47,6 +47,7 @@ from mech_exo_assets.schemas.lifecycle import (
     CHAMPION,
     EVENTS,
     LIFECYCLE,
+    LIVE_COMPARISON,
     PROBATION,
     VALIDATION,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "LIGHTGBM",
     "LIVE",
     "LIVE_BACKTEST",
+    "LIVE_COMPARISON",
     "LIVE_POSITIONS",
     "LIVE_TARGETS",
     "MODELS",

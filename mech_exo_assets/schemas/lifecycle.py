@@ -45,7 +45,7 @@ AB_TEST = TableSchema(
     columns=(
         VERSION,
         Column("champion", pl.String, "Version that it is compared with."),
-        Column("stage", pl.String, "holdout, shadow or canary."),
+        Column("stage", pl.String, "holdout: of the other stages lifecycle/live_comparison has a row a session."),
         Column("first_date", pl.Date, "First session that is compared.", nullable=True),
         Column("last_date", pl.Date, "Last session that is compared.", nullable=True),
         Column("n_sessions", pl.Int32, "Sessions that are compared.", unit="sessions"),
@@ -66,12 +66,34 @@ AB_RETURNS = TableSchema(
     row="What challenger or champion earned in one session of the comparison: what the A/B test is computed from.",
     columns=(
         DATE,
-        Column("stage", pl.String, "holdout, shadow or canary."),
+        Column("stage", pl.String, "holdout: of the other stages lifecycle/live_comparison has a row a session."),
         Column("role", pl.String, "challenger or champion."),
         VERSION,
         Column("net_return", pl.Float64, "After costs.", unit="fraction"),
     ),
     unique=("date", "stage", "role"),
+)
+
+LIVE_COMPARISON = TableSchema(
+    key="lifecycle/live_comparison",
+    row="One session on which a challenger was compared with the champion after it was built, in shadow or as a canary: the newest such.",
+    columns=(
+        DATE,
+        VERSION,
+        Column("champion", pl.String, "Version that it is compared with."),
+        Column("stage", pl.String, "shadow or canary."),
+        Column("sessions", pl.Int32, "Sessions that are compared, to this one.", unit="sessions"),
+        Column("challenger_return", pl.Float64, "Of the session, after costs.", unit="fraction"),
+        Column("champion_return", pl.Float64, "Of the session, after costs.", unit="fraction"),
+        Column(
+            "difference", pl.Float64, "Of the annual Sharpe ratios to this session, challenger less champion, at the hold-out's volatility."
+        ),
+        Column("low", pl.Float64, "The true difference is above it, whenever one looks, at ab_test.confidence.", nullable=True),
+        Column("high", pl.Float64, "The true difference is below it, likewise.", nullable=True),
+        Column("wanted", pl.Float64, "Difference that `low` has to be above: 0, or −margin where the champion is in breach."),
+        Column("verdict", pl.String, "running, better, not worse, worse or undecided."),
+    ),
+    unique=("date",),
 )
 
 CHAMPION = TableSchema(
@@ -134,5 +156,5 @@ BENEFIT = TableSchema(
     unique=("date", "path"),
 )
 
-LIFECYCLE = (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS, CHAMPION, EVENTS, PROBATION, BENEFIT)
+LIFECYCLE = (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS, LIVE_COMPARISON, CHAMPION, EVENTS, PROBATION, BENEFIT)
 """All tables of the group."""

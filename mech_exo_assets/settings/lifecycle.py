@@ -30,10 +30,12 @@ class Validation(Section):
 class AbTest(Section):
     """How a challenger is compared with the champion."""
 
-    mode: Literal["holdout"]
+    mode: Literal["holdout", "shadow", "canary"]
     confidence: float = Field(gt=0.5, lt=1)
     margin: NonNegativeFloat
     resamples: int = Field(ge=99, le=99_999)
+    max_sessions: int = Field(ge=60, le=1260)
+    canary_share: float = Field(gt=0, le=0.5)
 
 
 class Probation(Section):

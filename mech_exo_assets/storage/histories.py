@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TRADED = ("open", "high", "low", "close", "volume", "total_return_index")
 """Columns of the prices that trading and risk take."""
+ACCOUNTED = (*TRADED, "dividend_amount", "split_coefficient")
+"""Columns of the prices that the live account takes."""
 RISK_DAYS = 3 * 366
 """Days of prices before the first score that risk may take: `construction.beta_window` is 500 sessions at most."""
 
@@ -60,6 +62,11 @@ def history(lake: Lake, strategy: Strategy, *, first: dt.date, versions: Mapping
         learned = lake.scan(LEARNED_SCORES.key, version=wanted[LEARNED_SCORES.key]).filter(pl.col("date") >= first).collect()
     universe = lake.read(UNIVERSE.key, version=wanted[UNIVERSE.key])
     return History.of(scores, learned, Panel.from_frame(prices, TRADED), universe, strategy)
+
+
+def account_market(prices: pl.LazyFrame, first: dt.date) -> Panel:
+    """The prices that an account trades on: from a year before its first session, for average volumes and volatilities."""
+    return Panel.from_frame(prices.filter(pl.col("date") >= first - dt.timedelta(days=400)).collect(), ACCOUNTED)
 
 
 def last_session(lake: Lake) -> dt.date:

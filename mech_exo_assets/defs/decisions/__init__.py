@@ -5,6 +5,15 @@ the same whoever does it. What does not: the statistics (`quant.lifecycle`), and
 """
 
 from mech_exo_assets.defs.decisions.crowning import Act, crown, decide, roll_back
+from mech_exo_assets.defs.decisions.live_trials import (
+    begin_live,
+    conclude_live,
+    live_comparison,
+    refuse_by_hand,
+    replaced_meanwhile,
+    state_of,
+    tables_of,
+)
 from mech_exo_assets.defs.decisions.publishing import event_table, follow_in_mlflow
 from mech_exo_assets.defs.decisions.readings import champion_version, models_now, next_session, sessions_of, source_of
 from mech_exo_assets.defs.decisions.registering import broker_of, register, register_first
@@ -16,20 +25,25 @@ from mech_exo_assets.storage.histories import last_session, versions_of
 __all__ = [
     "REQUEST_TAG",
     "Act",
+    "begin_live",
     "broker_of",
     "champion_version",
     "conclude_comparison",
+    "conclude_live",
     "crown",
     "decide",
     "event_table",
     "follow_in_mlflow",
     "last_session",
+    "live_comparison",
     "models_now",
     "next_session",
     "paths",
     "probation_of",
+    "refuse_by_hand",
     "register",
     "register_first",
+    "replaced_meanwhile",
     "request_by_run",
     "request_retraining",
     "retrain_tags",
@@ -37,6 +51,8 @@ __all__ = [
     "sessions_of",
     "source_of",
     "start_comparison",
+    "state_of",
+    "tables_of",
     "trial_among",
     "trial_of",
     "verdict",

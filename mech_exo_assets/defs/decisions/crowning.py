@@ -105,7 +105,7 @@ def decide(ledger: Ledger, lake: Lake, strategy: Strategy, request: Event, *, ac
         return done
     of = [event for event in events if event.payload.get("request") == request.id]
     tested = next((event for event in reversed(of) if event.kind in ("ab_test_concluded", "validation_failed")), None)
-    if tested is None:
+    if tested is None or tested.payload.get("continues"):
         return None
     version = str(tested.version)
     figures, as_of = tested.payload["figures"], last_session(lake)

@@ -16,6 +16,7 @@ from mech_exo_assets.defs.decisions.readings import NO_CHAMPION
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.quant.lifecycle.episodes import impaired
 from mech_exo_assets.quant.lifecycle.reigns import champion, versions
+from mech_exo_assets.quant.performance.inference import NO_VARIATION
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import history, last_session, versions_of
 from mech_exo_assets.storage.lake import Lake
@@ -23,6 +24,9 @@ from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 
 if TYPE_CHECKING:
     from mech_exo_assets.quant.lifecycle.holdout import Trial
+
+HOLDOUT = "holdout"
+"""Stage of a comparison on sessions that neither was fitted on, and that are past."""
 
 
 def trial_of(ledger: Ledger, lake: Lake, strategy: Strategy, version: str) -> Trial:
@@ -53,6 +57,7 @@ def start_comparison(ledger: Ledger, request: Event, trial: Trial, *, actor: str
     name = trial.challenger.id
     payload = {
         "summary": f"{name} is compared with {trial.champion.id} on the hold-out.",
+        "stage": HOLDOUT,
         "request": request.id,
         "champion": trial.champion.id,
         "impaired": impaired(events),
@@ -69,6 +74,7 @@ def conclude_comparison(
     found = verdict(trial, table, returns)
     payload = {
         "summary": f"{trial.challenger.id} against {trial.champion.id}: {found['verdict']}. {found['reason']}",
+        "stage": HOLDOUT,
         "request": request.id,
         "as_of": str(last_session(lake)),
         "data": dict(trial.data),
@@ -87,15 +93,20 @@ def verdict(trial: Trial, table: pl.DataFrame, returns: pl.DataFrame) -> dict[st
     table, returns : DataFrame
         `schemas.AB_TEST`, `schemas.AB_RETURNS`.
     """
-    from mech_exo_assets.quant.lifecycle.ab_test import promotes
+    from mech_exo_assets.quant.lifecycle.ab_test import continues, promotes
 
-    row = table.row(-1, named=True)
+    row, mode = table.row(-1, named=True), trial.strategy.lifecycle.ab_test.mode
     own = returns.filter(role="challenger").sort("date")
+    by_role = {str(role): part["net_return"].to_numpy() for (role,), part in returns.partition_by("role", as_dict=True).items()}
+    deviations = {role: float(values.std(ddof=1)) for role, values in by_role.items() if len(values) > 1}
+    measured = len(deviations) > 1 and min(deviations.values()) > NO_VARIATION
     return {
         "reason": row["reason"],
         "champion": trial.champion.id,
         "verdict": row["verdict"],
-        "promote": promotes(row["verdict"], trial.strategy.lifecycle.ab_test.mode),
+        "promote": promotes(row["verdict"], mode),
+        "continues": continues(row["verdict"], mode) and measured,
+        "deviations": deviations if measured else None,
         "figures": {name: row[name] for name in ("sharpe", "champion_sharpe", "difference", "low", "p_value", "wanted", "n_sessions")},
         "expected": expected_of(own["net_return"].to_numpy(), first=own["date"][0], last=own["date"][-1]) if own.height else None,
         "returns": own["net_return"].to_list(),
@@ -103,9 +114,9 @@ def verdict(trial: Trial, table: pl.DataFrame, returns: pl.DataFrame) -> dict[st
 
 
 def verdict_among(events: Sequence[Event], promotion: Event) -> Event:
-    """The comparison that a promotion was decided on; its payload has the challenger's returns on the hold-out."""
+    """The comparison on the hold-out before a promotion; its payload has the challenger's returns on the hold-out."""
     of = [each for each in events if each.kind == "ab_test_concluded" and each.payload["request"] == promotion.payload["request"]]
-    return next(each for each in reversed(of) if each.version == promotion.version)
+    return next(each for each in reversed(of) if each.version == promotion.version and "returns" in each.payload)
 
 
 def expected_of(returns: np.ndarray, *, first: dt.date, last: dt.date) -> dict[str, Any] | None:

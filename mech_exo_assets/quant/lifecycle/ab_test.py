@@ -93,6 +93,11 @@ def promotes(verdict: str, mode: str) -> bool:
     return mode == "holdout" and verdict in (BETTER, NOT_WORSE)
 
 
+def continues(verdict: str, mode: str) -> bool:
+    """Whether a challenger is compared with the champion on the sessions to come, after this verdict on the hold-out."""
+    return mode != "holdout" and verdict != WORSE
+
+
 def _verdict(low: float, high: float, wanted: float, *, impaired: bool) -> str:
     if low > 0:
         return BETTER

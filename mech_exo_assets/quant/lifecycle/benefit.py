@@ -14,6 +14,7 @@ import polars as pl
 
 from mech_exo_assets.quant.comparison import MIN_SESSIONS, sharpe_difference
 from mech_exo_assets.quant.factor_names import ML_ALPHA
+from mech_exo_assets.quant.lifecycle.canary import deployments
 from mech_exo_assets.quant.lifecycle.deployed import History, live_targets
 from mech_exo_assets.quant.lifecycle.reigns import Reign
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion
@@ -71,7 +72,7 @@ def retrained_by_calendar(
 
 def path_returns(reigns: list[Reign], versions: dict[str, StrategyVersion], history: History) -> pl.DataFrame:
     """What a succession of versions would have earned: date and net_return, by the backtest."""
-    targets = live_targets(reigns, versions, history, LIVE_TARGETS.empty())
+    targets = live_targets(deployments(reigns, ()), versions, history, LIVE_TARGETS.empty())
     strategy = history.strategy
     _, table = deployed_backtest(
         targets,

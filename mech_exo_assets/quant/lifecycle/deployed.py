@@ -17,7 +17,7 @@ from mech_exo_assets.quant import backtest
 from mech_exo_assets.quant.composite import blended_score, composite_score
 from mech_exo_assets.quant.factor_names import ML_ALPHA
 from mech_exo_assets.quant.learning.scores import with_learned
-from mech_exo_assets.quant.lifecycle.reigns import Reign
+from mech_exo_assets.quant.lifecycle.canary import Deployed, blended
 from mech_exo_assets.quant.lifecycle.version import StrategyVersion
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.portfolio import target_table
@@ -100,12 +100,19 @@ def version_book(version: StrategyVersion, history: History, *, initial_nav: flo
     )
 
 
-def live_targets(reigns: Sequence[Reign], versions: Mapping[str, StrategyVersion], history: History, decided: pl.DataFrame) -> pl.DataFrame:
-    """What the deployed strategy wanted to hold on each session, in `schemas.LIVE_TARGETS`; each session has one version's targets.
+def live_targets(
+    deployed: Sequence[Deployed], versions: Mapping[str, StrategyVersion], history: History, decided: pl.DataFrame
+) -> pl.DataFrame:
+    """What the deployed strategy wanted to hold on each session, in `schemas.LIVE_TARGETS`; each session has one champion's targets.
+
+    Where another strategy comes in between two dates of its rebalance calendar, its first session has the targets that it has had since the
+    last of them: a rollback waits for no month to end.
 
     Parameters
     ----------
-    reigns, versions
+    deployed : sequence of Deployed
+        Reigns and canaries of the ledger.
+    versions : mapping of str to StrategyVersion
         Of the ledger.
     history : History
         From a session on that is the same at every call.
@@ -113,16 +120,34 @@ def live_targets(reigns: Sequence[Reign], versions: Mapping[str, StrategyVersion
         The table as it was published: its sessions stay as they are.
     """
     last: dt.date | None = max(decided["date"].to_list(), default=None)
+    sessions = history.scores["date"].unique().sort()
+    wanted: dict[str, pl.DataFrame] = {}
+
+    def targets(name: str) -> pl.DataFrame:
+        if name not in wanted:
+            wanted[name] = version_targets(versions[name], history)
+        return wanted[name]
+
     parts = [decided]
-    for name in dict.fromkeys(each.version for each in reigns):
-        spans = [each for each in reigns if each.version == name]
-        if all(last is not None and each.until is not None and each.until <= last for each in spans):
+    for each in deployed:
+        if last is not None and each.until is not None and each.until <= last:
             continue
-        wanted = version_targets(versions[name], history)
-        for each in spans:
-            until = pl.lit(True) if each.until is None else pl.col("date") < each.until
-            new = wanted.filter((pl.col("date") >= each.since) & until)
-            if last is not None:
-                new = new.filter(pl.col("date") > last)
-            parts.append(new.with_columns(version=pl.lit(name)).select(LIVE_TARGETS.names))
+        own = targets(each.version)
+        if each.canary is not None:
+            own = blended(own, targets(each.canary.version), each.canary.share)
+        until = pl.lit(True) if each.until is None else pl.col("date") < each.until
+        new = from_first_session(own, sessions, each.since).filter((pl.col("date") >= each.since) & until)
+        if last is not None:
+            new = new.filter(pl.col("date") > last)
+        parts.append(new.with_columns(version=pl.lit(each.version)).select(LIVE_TARGETS.names))
     return pl.concat(parts).sort("date", "symbol")
+
+
+def from_first_session(targets: pl.DataFrame, sessions: pl.Series, since: dt.date) -> pl.DataFrame:
+    """Targets, with those that stand on the first session of a span, if none are new on it."""
+    first = sessions.filter(sessions >= since).head(1)
+    before = targets.filter(pl.col("date") <= first.item()) if len(first) else targets.clear()
+    if before.is_empty() or before["date"].max() == first.item():
+        return targets
+    standing = before.filter(pl.col("date") == pl.col("date").max()).with_columns(date=pl.lit(first.item()))
+    return pl.concat([targets, standing.select(targets.columns)])

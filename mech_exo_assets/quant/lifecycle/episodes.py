@@ -5,8 +5,9 @@ What belongs here: which detection waits for an answer, which request is open, a
 
 An episode. A threshold is crossed: a detection is recorded, once. It is answered by a request, as soon as no other request is open and the
 cool-down after the last decision is over. The request is open until it is decided: the challenger was promoted or refused, or could not
-be built. A detection stands until the strategy that it was made of is replaced, or until it is said to be over; only then a new one of
-its kind is made. Nothing of this is kept anywhere but in the ledger, so that a restart, a second look or a lost cursor changes nothing.
+be built; so it is open as long as the challenger is compared with the champion in shadow or as a canary. A detection stands until the
+strategy that it was made of is replaced, or until it is said to be over; only then a new one of its kind is made. Nothing of this is kept
+anywhere but in the ledger, so that a restart, a second look or a lost cursor changes nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ RECOVERED = "recovered"
 REQUEST = "retrain_requested"
 DECISIONS = ("promoted", "refused", "retrain_failed")
 """Kinds of events that close a request, which their payload names as `request`."""
+LIVE_STAGES = ("shadow", "canary")
+"""Stages of a comparison on sessions after the challenger was built."""
 
 
 def standing(events: Sequence[F], kind: str, subject: str = "") -> F | None:
@@ -54,6 +57,15 @@ def open_request(events: Sequence[F]) -> F | None:
     """The newest request that is not decided; None where there is none."""
     decided = {event.payload.get("request") for event in events if event.kind in DECISIONS}
     return next((event for event in reversed(events) if event.kind == REQUEST and event.id not in decided), None)
+
+
+def comparison_under_way(events: Sequence[F]) -> F | None:
+    """The beginning of the comparison in shadow or as a canary that has no verdict yet; None where there is none."""
+    request = open_request(events)
+    if request is None:
+        return None
+    of = [event for event in events if event.payload.get("request") == request.id and event.payload.get("stage") in LIVE_STAGES]
+    return of[-1] if of and of[-1].kind == "ab_test_started" else None
 
 
 def unanswered(events: Sequence[F], triggers: Sequence[str]) -> list[F]:

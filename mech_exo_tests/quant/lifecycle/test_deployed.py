@@ -6,6 +6,7 @@ import datetime as dt
 
 import polars as pl
 
+from mech_exo_assets.quant.lifecycle.canary import Deployed, canaries, deployments
 from mech_exo_assets.quant.lifecycle.deployed import History, live_targets, version_book, version_targets
 from mech_exo_assets.quant.lifecycle.reigns import reigns
 from mech_exo_assets.schemas import LIVE_TARGETS
@@ -20,6 +21,11 @@ PROMOTED = crowned("promoted", B.id, "2020-04-01")
 BACK = crowned("rolled_back", A.id, "2020-05-01")
 
 
+def who(*events: tuple) -> list[Deployed]:
+    told = events_of(*events)
+    return deployments(reigns(told), canaries(told))
+
+
 def until(day: str) -> History:
     """The history as it was known after one session."""
     whole = history()
@@ -31,7 +37,7 @@ def decided(*steps: tuple[str, list]) -> pl.DataFrame:
     """The targets as they are published step by step: known up to a day, with the events of then."""
     table = LIVE_TARGETS.empty()
     for day, events in steps:
-        table = live_targets(reigns(events_of(*events)), KNOWN, until(day), table)
+        table = live_targets(who(*events), KNOWN, until(day), table)
     return table
 
 
@@ -59,7 +65,7 @@ def test_what_was_decided_is_not_computed_again():
     table = decided(("2020-03-31", [FIRST]))
     whole = history()
     other = History(whole.scores.with_columns(pl.col("good") * -1), whole.market, whole.sectors, whole.strategy)
-    later = live_targets(reigns(events_of(FIRST)), KNOWN, other, table)
+    later = live_targets(who(FIRST), KNOWN, other, table)
     assert later.filter(pl.col("date") <= dt.date(2020, 3, 31)).equals(table)
     assert later.height > table.height
 
