@@ -110,11 +110,8 @@ def retrain_sensor(
             detections=waiting,
             key=f"request/{waiting[-1].id}",
         )
-    under_way = episodes.comparison_under_way(events)
-    if under_way is not None:
-        return dg.SkipReason(
-            f"Request {request.id} is decided by a comparison since {under_way.payload['since']}: see {LIVE_COMPARISON.key}."
-        )
+    if episodes.last_of_comparison(events) is not None:
+        return dg.SkipReason(f"Request {request.id} is decided by a comparison on sessions to come: see {LIVE_COMPARISON.key}.")
     runs = context.instance.get_runs(dg.RunsFilter(tags={decisions.REQUEST_TAG: str(request.id)}))
     if any(not run.is_finished for run in runs):
         return dg.SkipReason(f"The retraining of request {request.id} is under way.")
@@ -154,9 +151,12 @@ def comparison_sensor(
     """The verdict that the newest materialisation of `lifecycle/live_comparison` said, and the decision that follows from it."""
     records, cursor = _newest(context, key_of(LIVE_COMPARISON), COMPARISON_STATE)
     events = ledger.events()
-    started: Any = episodes.comparison_under_way(events)
+    started: Any = episodes.last_of_comparison(events)
     if started is None:
         return dg.SensorResult(cursor=cursor, skip_reason="No challenger is compared in shadow or as a canary.")
+    if started.kind == "ab_test_concluded":
+        # The process died between the verdict and the decision.
+        return _decided(ledger, lake, strategy, started, cursor)
     state: dict[str, Any] | None = decisions.replaced_meanwhile(events, started)
     for storage_id, said, run_id in records[-1:]:
         if state is None and said["started"] == started.id and said.get("verdict", RUNNING) != RUNNING:
@@ -164,23 +164,22 @@ def comparison_sensor(
             state = {name: said[name] for name in names} | {"storage_id": storage_id, "run_id": run_id}
     if state is None:
         return dg.SensorResult(cursor=cursor, skip_reason=f"The comparison of {started.version} goes on.")
-    decisions.conclude_live(ledger, lake, strategy, started, state, actor="sensor:live_comparison")
-    request = ledger.get(started.payload["request"])
-    decided: Any = decisions.decide(ledger, lake, strategy, request, actor="sensor:live_comparison", run_id=started.payload["run_id"])
-    return dg.SensorResult(
-        cursor=cursor,
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"compared-{decided.id}",
-                tags={
-                    REASON_TAG: decided.payload["reason"],
-                    ACTOR_TAG: "sensor:live_comparison",
-                    decisions.REQUEST_TAG: str(request.id),
-                    "mech_exo/event": str(decided.id),
-                },
-            )
-        ],
-    )
+    concluded = decisions.conclude_live(ledger, lake, strategy, started, state, actor="sensor:live_comparison")
+    return _decided(ledger, lake, strategy, concluded, cursor)
+
+
+def _decided(ledger: Ledger, lake: Lake, strategy: Strategy, concluded: Event, cursor: str | None) -> dg.SensorResult:
+    """The decision that follows from a verdict, and the run that publishes it."""
+    request = ledger.get(concluded.payload["request"])
+    run_id = concluded.payload.get("run_id")
+    decided: Any = decisions.decide(ledger, lake, strategy, request, actor="sensor:live_comparison", run_id=run_id)
+    tags = {
+        REASON_TAG: decided.payload["reason"],
+        ACTOR_TAG: "sensor:live_comparison",
+        decisions.REQUEST_TAG: str(request.id),
+        "mech_exo/event": str(decided.id),
+    }
+    return dg.SensorResult(cursor=cursor, run_requests=[dg.RunRequest(run_key=f"compared-{decided.id}", tags=tags)])
 
 
 @dg.sensor(

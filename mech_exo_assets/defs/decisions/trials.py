@@ -16,7 +16,6 @@ from mech_exo_assets.defs.decisions.readings import NO_CHAMPION
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.quant.lifecycle.episodes import impaired
 from mech_exo_assets.quant.lifecycle.reigns import champion, versions
-from mech_exo_assets.quant.performance.inference import NO_VARIATION
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.histories import history, last_session, versions_of
 from mech_exo_assets.storage.lake import Lake
@@ -94,6 +93,7 @@ def verdict(trial: Trial, table: pl.DataFrame, returns: pl.DataFrame) -> dict[st
         `schemas.AB_TEST`, `schemas.AB_RETURNS`.
     """
     from mech_exo_assets.quant.lifecycle.ab_test import continues, promotes
+    from mech_exo_assets.quant.performance.inference import NO_VARIATION
 
     row, mode = table.row(-1, named=True), trial.strategy.lifecycle.ab_test.mode
     own = returns.filter(role="challenger").sort("date")

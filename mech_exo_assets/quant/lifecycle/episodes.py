@@ -61,11 +61,17 @@ def open_request(events: Sequence[F]) -> F | None:
 
 def comparison_under_way(events: Sequence[F]) -> F | None:
     """The beginning of the comparison in shadow or as a canary that has no verdict yet; None where there is none."""
+    last = last_of_comparison(events)
+    return last if last is not None and last.kind == "ab_test_started" else None
+
+
+def last_of_comparison(events: Sequence[F]) -> F | None:
+    """Beginning or verdict of the comparison in shadow or as a canary that is to decide the open request; None where there is none."""
     request = open_request(events)
     if request is None:
         return None
     of = [event for event in events if event.payload.get("request") == request.id and event.payload.get("stage") in LIVE_STAGES]
-    return of[-1] if of and of[-1].kind == "ab_test_started" else None
+    return of[-1] if of else None
 
 
 def unanswered(events: Sequence[F], triggers: Sequence[str]) -> list[F]:
