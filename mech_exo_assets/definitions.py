@@ -11,6 +11,7 @@ from mech_exo_assets.defs import (
     factors,
     learning,
     lifecycle,
+    lifecycle_watch,
     live,
     market,
     reporting,
@@ -31,7 +32,22 @@ from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
 
-ROOMS = [market, factors, learning, training, decay, strategy, backtest, walk_forward, weights, lifecycle, live, drift, reporting]
+ROOMS = [
+    market,
+    factors,
+    learning,
+    training,
+    decay,
+    strategy,
+    backtest,
+    walk_forward,
+    weights,
+    lifecycle,
+    lifecycle_watch,
+    live,
+    drift,
+    reporting,
+]
 """Modules of assets, in the order in which data flows."""
 EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 

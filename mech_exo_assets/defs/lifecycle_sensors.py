@@ -16,7 +16,7 @@ from mech_exo_assets.defs import decisions
 from mech_exo_assets.defs.decisions import retrain_tags
 from mech_exo_assets.defs.drift import DRIFT_STATE
 from mech_exo_assets.defs.jobs import DEPLOY, RETRAIN
-from mech_exo_assets.defs.lifecycle import COMPARISON_STATE, PROBATION_STATE
+from mech_exo_assets.defs.lifecycle_watch import COMPARISON_STATE, PROBATION_STATE
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.quant.lifecycle import episodes

@@ -66,11 +66,15 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+SIMULATED = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
+"""Source of `retrained_home`."""
+
+
 @pytest.fixture(scope="session")
 def retrained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home on a small simulated market in which a person has asked for a challenger once; tests only read it, or a copy."""
     home = tmp_path_factory.mktemp("retrained")
     path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
-    done("run", "--home", str(home), "--source", "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4", "--config", str(path))
+    done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
     done("retrain", "--home", str(home), "--reason", "to see it done")
     return home

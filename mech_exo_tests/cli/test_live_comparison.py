@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from mech_exo_assets.definitions import build_definitions
 from mech_exo_assets.defs import decisions
-from mech_exo_assets.defs.lifecycle import COMPARISON_STATE
 from mech_exo_assets.defs.lifecycle_sensors import comparison_sensor, retrain_sensor
 from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.schemas import LIVE_COMPARISON
-from mech_exo_assets.settings import Strategy, load_strategy
+from mech_exo_assets.settings import Strategy, load_settings, load_strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
-from mech_exo_tests.cli.conftest import Command
+from mech_exo_tests.cli.conftest import SIMULATED, Command
 
 
 class Compared:
@@ -50,6 +51,16 @@ class Compared:
             strategy = self.strategy(mode)
             return decisions.begin_live(self.ledger, self.lake, strategy, concluded, actor="test", run_id=None), strategy
 
+    def materialise(self, instance: dg.DagsterInstance) -> Mapping[str, dg.MetadataValue]:
+        """What the asset says, run by Dagster."""
+        definitions = build_definitions(load_settings(home=self.home, source=SIMULATED, config=self.home / "mine.yaml"))
+        job = definitions.resolve_implicit_global_asset_job_def()
+        key = dg.AssetKey(LIVE_COMPARISON.key.split("/"))
+        result = job.execute_in_process(instance=instance, asset_selection=[key])
+        assert result.success
+        (event,) = result.get_asset_materialization_events()
+        return event.materialization.metadata
+
     def table(self, started: Event, strategy: Strategy) -> pl.DataFrame:
         tables = decisions.tables_of(self.lake, started.payload["stage"])
         return decisions.live_comparison(self.ledger.events(), self.lake, strategy, started, tables=tables)
@@ -66,11 +77,13 @@ def test_in_shadow_the_better_one_is_promoted_by_the_sensor_and_the_verdict_is_r
     assert table["date"].min() == compared.sessions[-150].item()
     assert (table["stage"].unique().to_list(), table["version"].unique().to_list()) == (["shadow"], [started.version])
     assert table["verdict"][-1] == "better", "the challenger has the factor that ranks returns"
-    state = {"started": started.id, "data": decisions.tables_of(compared.lake, "shadow"), **decisions.state_of(table, strategy)}
     resources = {"ledger": compared.ledger, "lake": compared.lake, "strategy": strategy}
     with dg.DagsterInstance.ephemeral() as instance:
-        told = {COMPARISON_STATE: dg.MetadataValue.json(state)}
-        instance.report_runless_asset_event(dg.AssetMaterialization(LIVE_COMPARISON.key.split("/"), metadata=told))
+        made = compared.materialise(instance)
+        assert "better" not in made["verdict"].value, "the verdict is a sentence"
+        assert "above" in made["verdict"].value
+        assert made["confidence"].value.startswith("![")
+        assert compared.lake.read(LIVE_COMPARISON.key).equals(table)
         with dg.build_sensor_context(instance=instance, resources=resources) as context:
             waiting = retrain_sensor(context)
         with dg.build_sensor_context(instance=instance, resources=resources) as context:

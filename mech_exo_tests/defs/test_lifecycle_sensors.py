@@ -14,8 +14,8 @@ import pytest
 
 from mech_exo_assets.defs.decisions import REQUEST_TAG
 from mech_exo_assets.defs.drift import DRIFT_STATE
-from mech_exo_assets.defs.lifecycle import PROBATION_STATE
 from mech_exo_assets.defs.lifecycle_sensors import DEATHS, drift_sensor, probation_sensor, record_decay, retrain_sensor
+from mech_exo_assets.defs.lifecycle_watch import PROBATION_STATE
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.schemas import PRICES
 from mech_exo_assets.settings import load_strategy
