@@ -8,6 +8,7 @@ again, later each time, and is shown as the reason why the sensor's tick did not
 
 import json
 import time
+from typing import Any
 
 import dagster as dg
 
@@ -36,7 +37,7 @@ def announcement_sensor(
         last = ledger.last()
         state = {"after": 0 if last is None else last.id}
         return dg.SensorResult(cursor=json.dumps(state), skip_reason="What comes from now on is told.")
-    state = json.loads(context.cursor)
+    state: dict[str, Any] = json.loads(context.cursor)
     now = time.time()
     if state.get("not_before", 0) > now:
         wait = round(state["not_before"] - now)
@@ -46,7 +47,11 @@ def announcement_sensor(
         if event.kind in TOLD:
             first = state.get("first", now)
             link = alerts.run_link(event.payload.get("run_id"))
-            delivery = alerts.send(event_alert(event.id, event.kind, event.version, event.payload, link=link), log="first" not in state)
+            delivery = alerts.send(
+                event_alert(event.id, event.kind, event.version, event.payload, link=link),
+                log="first" not in state,
+                without=state.get("done", ()),
+            )
             if delivery.failed and now - first < GIVEN_UP_AFTER:
                 pause = min(LONGEST_PAUSE, 30 * 2 ** state.get("attempts", 0))
                 state = {
@@ -54,10 +59,11 @@ def announcement_sensor(
                     "attempts": state.get("attempts", 0) + 1,
                     "first": first,
                     "not_before": now + pause,
-                    "why": delivery.slack,
+                    "why": delivery.why,
+                    "done": delivery.done,
                 }
                 return dg.SensorResult(
-                    cursor=json.dumps(state), skip_reason=f"Event {event.id} could not be told ({delivery.slack}); again in {pause} s."
+                    cursor=json.dumps(state), skip_reason=f"Event {event.id} could not be told ({delivery.why}); again in {pause} s."
                 )
             told += 1
         state = {"after": event.id}

@@ -140,7 +140,7 @@ def performance(
             "figures": markdown_table(table.select("metric", "unit", "net", "gross", "benchmark", "net_dates")),
             "judgement": describe(judgement),
             LIMITS_LEFT: dg.MetadataValue.json(list(left)),
-            "alert": "none: no limit was newly left or kept again" if delivery is None else f"log; Slack: {delivery.slack}",
+            "alert": "none: no limit was newly left or kept again" if delivery is None else str(delivery),
         },
         checks=[
             check(

@@ -59,5 +59,5 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "models": ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts),
         "studies": StudyDatabase(settings.studies_url),
         "ledger": Ledger(settings.ledger_url, settings.ledger_head_path),
-        "alerts": Alerts(settings.slack_webhook, settings.ui_url),
+        "alerts": Alerts(settings.slack_webhook, settings.ui_url, settings.alert_urls),
     }

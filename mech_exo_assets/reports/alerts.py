@@ -1,4 +1,4 @@
-"""The one channel that tells people something: a line in the log, and a message in Slack where a webhook is set.
+"""What tells people something: a line in the log, a message in Slack where a webhook is set, and other channels where they are named.
 
 What belongs here: `Alerts`, and what a judgement is told as. What does not: the judgement (`quant.limits`), and when it is made (`defs`).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
@@ -26,6 +26,8 @@ TIMEOUT_SECONDS = 10
 _FAILED = "failed: "
 NOT_SET_UP = "not set up"
 SENT = "sent"
+SENT_BEFORE = "sent before"
+SLACK = "Slack"
 
 _LOG_LEVEL = {"warning": logging.WARNING, "resolved": logging.INFO, "error": logging.ERROR}
 _SIGN = {"warning": ":warning:", "resolved": ":white_check_mark:", "error": ":rotating_light:"}
@@ -64,16 +66,37 @@ class Delivery:
     log : bool
         Whether it stands in the log.
     slack : str
-        "sent", "not set up", or "failed: " and the reason.
+        "sent", "not set up", "sent before", or "failed: " and the reason.
+    others : mapping of str to str
+        The same of each other channel, by its name.
     """
 
     log: bool
     slack: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
         """Whether it was to be sent, and was not."""
-        return self.slack.startswith(_FAILED)
+        return bool(self.why)
+
+    @property
+    def why(self) -> str:
+        """Where and why it was not sent; empty where nothing failed."""
+        return "; ".join(f"{name} {said}" for name, said in self._by_channel.items() if said.startswith(_FAILED))
+
+    @property
+    def done(self) -> list[str]:
+        """Channels that have it."""
+        return [name for name, said in self._by_channel.items() if said in (SENT, SENT_BEFORE)]
+
+    @property
+    def _by_channel(self) -> dict[str, str]:
+        return {SLACK: self.slack, **self.others}
+
+    def __str__(self) -> str:
+        """Where it has gone, in one line."""
+        return "; ".join(["log", *(f"{name}: {said}" for name, said in self._by_channel.items())])
 
 
 @dataclass(frozen=True)
@@ -86,35 +109,61 @@ class Alerts:
         Address of an incoming webhook of Slack; whoever knows it can post, so that it is never logged or shown.
     ui_url : str
         Address of the Dagster UI, for links to runs; empty: no links.
+    urls : SecretStr or None
+        Addresses of other channels as apprise takes them, with blanks between them; they hold passwords.
     """
 
     webhook: SecretStr | None
     ui_url: str = ""
+    urls: SecretStr | None = None
 
     def run_link(self, run_id: str | None) -> str | None:
         """Where the run is seen in the Dagster UI; None without a run or an address."""
         return f"{self.ui_url.rstrip('/')}/runs/{run_id}" if run_id and self.ui_url else None
 
-    def send(self, alert: Alert, *, log: bool = True) -> Delivery:
-        """Log the alert and, where a webhook is set, post it; a post that fails is logged and told, and raises nothing.
+    def send(self, alert: Alert, *, log: bool = True, without: Collection[str] = ()) -> Delivery:
+        """Log the alert and, where channels are set, send it there; what fails is logged and told, and raises nothing.
 
         Parameters
         ----------
         alert : Alert
         log : bool
             False for another attempt at an alert that stands in the log already.
+        without : collection of str
+            Channels that have it already (`Delivery.done` of an attempt before).
         """
         facts = "".join(f"; {name}: {value}" for name, value in alert.facts.items())
         # In one line, whatever it holds: a log is read by line.
         if log:
             LOGGER.log(_LOG_LEVEL[alert.level], "%s", " ".join(f"{alert.title}: {alert.text}{facts}".split()))
+        delivery = Delivery(
+            log=True,
+            slack=SENT_BEFORE if SLACK in without else self._to_slack(alert),
+            others=self._to_others(alert, without),
+        )
+        for name, said in {SLACK: delivery.slack, **delivery.others}.items():
+            if said.startswith(_FAILED):
+                LOGGER.error("The alert '%s' did not reach %s: %s.", " ".join(alert.title.split()), name, said.removeprefix(_FAILED))
+        return delivery
+
+    def _to_slack(self, alert: Alert) -> str:
         if self.webhook is None:
-            return Delivery(log=True, slack=NOT_SET_UP)
+            return NOT_SET_UP
         reason = _post(self.webhook.get_secret_value(), _message(alert))
-        if reason is None:
-            return Delivery(log=True, slack=SENT)
-        LOGGER.error("The alert '%s' did not reach Slack: %s.", " ".join(alert.title.split()), reason)
-        return Delivery(log=True, slack=f"{_FAILED}{reason}")
+        return SENT if reason is None else f"{_FAILED}{reason}"
+
+    def _to_others(self, alert: Alert, without: Collection[str]) -> dict[str, str]:
+        if self.urls is None:
+            return {}
+        from mech_exo_assets.reports.other_channels import named, notify
+
+        facts = "\n".join(f"{name}: {value}" for name, value in alert.facts.items())
+        body = f"{alert.text}\n\n{facts}".strip()
+        said = {}
+        for name, url in named(self.urls.get_secret_value()).items():
+            reason = None if name in without else notify(url, title=alert.title, body=body, level=alert.level)
+            said[name] = SENT_BEFORE if name in without else SENT if reason is None else f"{_FAILED}{reason}"
+        return said
 
 
 def transition(before: Sequence[str], now: Judgement) -> Alert | None:

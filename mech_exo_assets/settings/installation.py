@@ -52,6 +52,8 @@ class Settings(BaseSettings):
         `multiprocess` (a step is a process of its own, and costs seconds).
     slack_webhook : SecretStr or None
         Address of an incoming webhook to which alerts go (MECH_EXO_SLACK_WEBHOOK); without one they stand in the log only.
+    alert_urls : SecretStr or None
+        Other channels to which alerts go (MECH_EXO_ALERT_URLS): addresses as apprise takes them, with blanks between them.
     ui_url : str
         Address of the Dagster UI for people who get an alert (MECH_EXO_UI_URL). Default: where `mech-exo up` serves it.
     db_url : SecretStr or None
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     config: Path | None = None
     executor: Literal["in_process", "multiprocess"] = "in_process"
     slack_webhook: SecretStr | None = None
+    alert_urls: SecretStr | None = None
     db_url: SecretStr | None = None
     ui_url: str = "http://127.0.0.1:3000"
 
@@ -176,7 +179,7 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
 
-_SECRETS = frozenset({"slack_webhook", "db_url"})
+_SECRETS = frozenset({"slack_webhook", "alert_urls", "db_url"})
 """They have no option: a command line is seen by all users of a machine."""
 
 

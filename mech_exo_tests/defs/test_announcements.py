@@ -86,7 +86,7 @@ def test_a_message_that_does_not_arrive_is_tried_again_later_and_arrives_once(le
     slack.answers = [(404, "no_service")]
     failed = tick(ledger, slack.alerts, cursor)
     attempts = len(slack.messages)
-    assert "could not be told (failed: HTTP 404" in str(failed.skip_reason)
+    assert "could not be told (Slack failed: HTTP 404" in str(failed.skip_reason)
     waiting = tick(ledger, slack.alerts, failed.cursor)
     assert "waits" in str(waiting.skip_reason)
     assert len(slack.messages) == attempts, "not before its pause is over"

@@ -133,6 +133,7 @@ def test_no_heavy_library_is_imported_by_the_definitions():
         "weasyprint",
         "jinja2",
         "slack_sdk",
+        "apprise",
         "optuna",
         "arch",
         "sklearn",
