@@ -28,8 +28,6 @@ from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 
 INTERVAL = 15
 """Seconds between two looks."""
-RUNNING = "running"
-"""Verdict of a comparison that goes on."""
 IN_USE = 0.01
 """Share of all weights from which on a factor counts as used; what the rotation leaves of a dead one is less."""
 ATTEMPTS, DEATHS = 3, 10
@@ -159,7 +157,7 @@ def comparison_sensor(
         return _decided(ledger, lake, strategy, started, cursor)
     state: dict[str, Any] | None = decisions.replaced_meanwhile(events, started)
     for storage_id, said, run_id in records[-1:]:
-        if state is None and said["started"] == started.id and said.get("verdict", RUNNING) != RUNNING:
+        if state is None and said["started"] == started.id and said.get("verdict", episodes.RUNNING) != episodes.RUNNING:
             names = ("as_of", "verdict", "promote", "reason", "figures", "data")
             state = {name: said[name] for name in names} | {"storage_id": storage_id, "run_id": run_id}
     if state is None:

@@ -155,12 +155,12 @@ def _comparison(event: Event, earlier: list[Event], lake: Lake) -> tuple[object,
     from mech_exo_assets.quant.lifecycle.holdout import compared
 
     started = next(each for each in reversed(earlier) if each.kind == "ab_test_started" and each.version == event.version)
-    if event.payload["stage"] != "holdout":
+    if event.payload.get("stage", "holdout") != "holdout":
         return _live_comparison(event, started, earlier, lake)
     trial = _trial(event, earlier, lake)
     table, returns = compared(trial, impaired=started.payload["impaired"])
     now = decisions.verdict(trial, table, returns)
-    return {name: event.payload[name] for name in now}, now
+    return {name: event.payload[name] for name in now if name in event.payload}, now
 
 
 def _live_comparison(event: Event, started: Event, earlier: list[Event], lake: Lake) -> tuple[object, object]:

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from urllib.error import URLError
 
 import numpy as np
@@ -20,21 +19,12 @@ from mech_exo_assets.quant.limits import Judgement, judge
 from mech_exo_assets.reports import alerts as module
 from mech_exo_assets.reports.alerts import Alert, Alerts, Delivery, describe, transition
 from mech_exo_assets.settings.judgement import Alerts as Limits
-from mech_exo_tests.reports.slack import SECRET, Slack, listening
+from mech_exo_tests.reports.slack import SECRET, Slack
 
 LOSS = Alert(title="Backtest left alerts.min_sharpe", text="Sharpe ratio is -0.91, below 0.00.", level="warning", facts={"run": "r1"})
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def slack() -> Iterator[Slack]:
-    with listening() as state:
-        yield state
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture

@@ -5,65 +5,55 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
 
 from mech_exo_assets.reports.alerts import Alert, Alerts, Delivery
 from mech_exo_assets.reports.other_channels import named
-from mech_exo_tests.reports.slack import SECRET, Slack, listening
+from mech_exo_tests.reports.slack import SECRET, Slack
 
 LOSS = Alert(title="Strategy v1 rolled back", text="-4.29 % in 2 sessions; the limit is -0.41 %.", level="warning", facts={"run": "r1"})
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
-@pytest.fixture
-def server() -> Iterator[Slack]:
-    with listening() as state:
-        yield state
+def address(slack: Slack) -> str:
+    return slack.address.replace("http://", "json://")
 
 
-def address(server: Slack) -> str:
-    return server.address.replace("http://", "json://")
-
-
-def test_a_message_arrives_with_title_text_facts_and_kind(server: Slack):
-    delivery = Alerts(None, urls=SecretStr(address(server))).send(LOSS)
+def test_a_message_arrives_with_title_text_facts_and_kind(slack: Slack):
+    delivery = Alerts(None, urls=SecretStr(address(slack))).send(LOSS)
     assert delivery == Delivery(log=True, slack="not set up", others={"json 1": "sent"})
     assert str(delivery) == "log; Slack: not set up; json 1: sent"
-    (message,) = server.messages
+    (message,) = slack.messages
     assert (message["title"], message["type"]) == (LOSS.title, "warning")
     assert message["message"] == f"{LOSS.text}\n\nrun: r1"
 
 
-def test_each_channel_that_failed_is_told_and_only_it_is_tried_again(server: Slack, caplog: pytest.LogCaptureFixture):
+def test_each_channel_that_failed_is_told_and_only_it_is_tried_again(slack: Slack, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
-    alerts = Alerts(SecretStr(server.address), urls=SecretStr(f"{address(server)} json://127.0.0.1:9/{SECRET} nothing{SECRET}"))
+    alerts = Alerts(SecretStr(slack.address), urls=SecretStr(f"{address(slack)} json://127.0.0.1:9/{SECRET} nothing{SECRET}"))
     first = alerts.send(LOSS)
     assert first.failed
     assert first.done == ["Slack", "json 1"]
     assert first.why == (
         "json 2 failed: no answer, or a refusal; address 3 failed: it is no address that apprise knows; see MECH_EXO_ALERT_URLS"
     )
-    assert len(server.messages) == 2
+    assert len(slack.messages) == 2
     again = alerts.send(LOSS, log=False, without=first.done)
-    assert len(server.messages) == 2, "nobody is told twice"
+    assert len(slack.messages) == 2, "nobody is told twice"
     assert again.done == first.done
     assert SECRET not in caplog.text
     assert [each.levelname for each in caplog.records if each.name == "mech_exo.alerts"] == ["WARNING", *["ERROR"] * 4]
     assert SECRET not in f"{alerts!r} {first!r}"
 
 
-def test_a_server_that_does_not_answer_is_given_up(server: Slack):
-    server.delay = 8.0
+def test_a_server_that_does_not_answer_is_given_up(slack: Slack):
+    slack.delay = 8.0
     begun = time.perf_counter()
-    assert Alerts(None, urls=SecretStr(f"{address(server)}?rto=1&cto=1")).send(LOSS).failed
+    assert Alerts(None, urls=SecretStr(f"{address(slack)}?rto=1&cto=1")).send(LOSS).failed
     assert time.perf_counter() - begun < 7
 
 

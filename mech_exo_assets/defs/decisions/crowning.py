@@ -113,7 +113,7 @@ def decide(ledger: Ledger, lake: Lake, strategy: Strategy, request: Event, *, ac
     if tested.kind == "ab_test_concluded" and tested.payload["promote"]:
         now = champion(events)
         if now is not None and now.version != tested.payload["champion"]:
-            reason = f"the champion it was compared with, {tested.payload['champion']}, was replaced by {now.version} meanwhile"
+            reason = replaced(tested.payload["champion"], now.version)
             return _refuse(ledger, version, reason, key=key, actor=actor, more={**more, "as_of": as_of.isoformat()})
         expected = tested.payload["expected"]
         act = Act("promoted", actor, tested.payload["reason"], {**more, "expected": expected}, key)
@@ -121,6 +121,11 @@ def decide(ledger: Ledger, lake: Lake, strategy: Strategy, request: Event, *, ac
         _record_rotation(ledger, crowned, of, actor=actor)
         return crowned
     return _refuse(ledger, version, tested.payload["reason"], key=key, actor=actor, more={**more, "as_of": as_of.isoformat()})
+
+
+def replaced(champion_before: str, now: str) -> str:
+    """Why a verdict counts no more, whose champion is champion no more."""
+    return f"the champion it was compared with, {champion_before}, was replaced by {now} meanwhile"
 
 
 def _refuse(ledger: Ledger, version: str, reason: str, *, key: str, actor: str, more: Mapping[str, Any]) -> Event:

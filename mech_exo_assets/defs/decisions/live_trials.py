@@ -12,9 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from mech_exo_assets.defs.decisions.crowning import decide
+from mech_exo_assets.defs.decisions.crowning import decide, replaced
 from mech_exo_assets.defs.decisions.readings import next_session
 from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.quant.lifecycle.canary import CANARY, Canary
 from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way
 from mech_exo_assets.quant.lifecycle.reigns import champion, reigns, versions
 from mech_exo_assets.schemas import FILLS, LIVE_COMPARISON, LIVE_POSITIONS, NAV, PRICES
@@ -23,7 +24,6 @@ from mech_exo_assets.storage.histories import account_market, history, last_sess
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 
-CANARY = "canary"
 _ACCOUNT = (NAV, LIVE_POSITIONS, FILLS)
 
 
@@ -65,7 +65,6 @@ def live_comparison(events: Sequence[Event], lake: Lake, strategy: Strategy, sta
     tables : mapping of str to int
         As `tables_of` has given them.
     """
-    from mech_exo_assets.quant.lifecycle.canary import Canary
     from mech_exo_assets.quant.lifecycle.holdout import Trial, unseen_from
     from mech_exo_assets.quant.lifecycle.live_comparison import as_canary, in_shadow
     from mech_exo_assets.quant.lifecycle.sequential_test import Sides, comparison_table
@@ -163,7 +162,7 @@ def replaced_meanwhile(events: Sequence[Event], started: Event) -> dict[str, Any
         raise MechExoError("the ledger knows no champion, and a comparison with one.")
     if now.version == started.payload["champion"]:
         return None
-    reason = f"the champion it was compared with, {started.payload['champion']}, was replaced by {now.version} meanwhile"
+    reason = replaced(started.payload["champion"], now.version)
     return {"as_of": started.payload["as_of"], "verdict": "undecided", "promote": False, "reason": reason, "figures": {}}
 
 

@@ -30,6 +30,8 @@ DECISIONS = ("promoted", "refused", "retrain_failed")
 """Kinds of events that close a request, which their payload names as `request`."""
 LIVE_STAGES = ("shadow", "canary")
 """Stages of a comparison on sessions after the challenger was built."""
+RUNNING = "running"
+"""Verdict of a session after which such a comparison goes on."""
 
 
 def standing(events: Sequence[F], kind: str, subject: str = "") -> F | None:

@@ -25,13 +25,12 @@ import polars as pl
 
 from mech_exo_assets.quant.comparison import MIN_SESSIONS
 from mech_exo_assets.quant.lifecycle.ab_test import BETTER, NOT_WORSE, UNDECIDED, WORSE
+from mech_exo_assets.quant.lifecycle.episodes import RUNNING
 from mech_exo_assets.quant.panel import Vector
 from mech_exo_assets.quant.returns import SESSIONS_PER_YEAR
 from mech_exo_assets.schemas import LIVE_COMPARISON
 from mech_exo_assets.settings.lifecycle import AbTest
 
-RUNNING = "running"
-"""The verdict of a session after which the comparison goes on."""
 _LAGS = 5
 
 

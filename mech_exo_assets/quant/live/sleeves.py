@@ -133,12 +133,10 @@ def sleeve_returns(
     canary = _Sleeve(moved, share * float(nav[begin - 1]) - float(moved @ np.nan_to_num(close[offset + begin - 1])))
     parts = (_Sleeve(before - moved, float(cash[begin - 1]) - canary.cash), canary)
     worth = np.zeros((len(sessions) - begin, 2))
-    base = np.zeros_like(worth)
+    deposits = flow[begin:, None] * np.array([1 - share, share])
     for k, t in enumerate(range(begin, len(sessions))):
         row = offset + t
-        deposits = np.array([1 - share, share]) * flow[t]
-        base[k] = worth[k - 1] + deposits
-        for part, deposit, wanted in zip(parts, deposits.tolist(), targets, strict=True):
+        for part, deposit, wanted in zip(parts, deposits[k].tolist(), targets, strict=True):
             part.held = part.held * split[row]
             part.cash += float(part.held @ dividend[row]) + deposit
             if not np.isnan(wanted[row]).all():
@@ -149,7 +147,7 @@ def sleeve_returns(
         worth[k] = [part.worth(close[row]) for part in parts]
         if worth[k].min() <= 0:
             raise InputError(f"canary: on {sessions[t]} nothing is left of the part of the {'champion' if worth[k, 0] <= 0 else 'canary'}.")
-    earned = worth[1:] / base[1:] - 1
+    earned = worth[1:] / (worth[:-1] + deposits[1:]) - 1
     return Earned(sessions[begin + 1 :], earned[:, 0], earned[:, 1])
 
 
