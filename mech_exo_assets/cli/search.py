@@ -53,7 +53,7 @@ def search(
     show: Annotated[bool, typer.Option("--show", help="Do not search; print the newest result.")] = False,
     json: Json = False,
 ) -> None:
-    """Search factor weights on the history before the hold-out, and compare the result with equal weights and the champion on it."""
+    """Search factor weights on the history before the hold-out, and compare the result with equal weights and the strategy file's on it."""
     from mech_exo_assets.reports.search_page import versions_of_one_search
 
     settings = settings_of_home(home, source, config)
@@ -111,7 +111,7 @@ def _print(report: dict[str, Any], console: Console) -> None:
         f"{found['share']:.0%} of equal weights mixed in.",
         highlight=False,
     )
-    console.print(_table("Weights", ("factor", "weight", "equal", "champion"), report["weights"], "{:.1%}"))
+    console.print(_table("Weights", ("factor", "weight", "equal", "configured"), report["weights"], "{:.1%}"))
     console.print("\nHow much of it is chance", highlight=False)
     for row in report["overfitting"]:
         mark = {True: "[green]passed[/]    ", False: "[red]failed[/]    ", None: "[dim]not judged[/]"}[row["passed"]]

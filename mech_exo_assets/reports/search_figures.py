@@ -195,7 +195,7 @@ def ordered_weights(trials: pl.DataFrame, weights: pl.DataFrame) -> tuple[pl.Dat
 
 
 def weights_by_factor(optimised: pl.DataFrame) -> str:
-    """Bars of the optimised weights, and beside them those that were searched, equal weights and the champion's.
+    """Bars of the optimised weights, and beside them those that were searched, equal weights and the strategy file's.
 
     Parameters
     ----------
@@ -206,13 +206,13 @@ def weights_by_factor(optimised: pl.DataFrame) -> str:
         return "There are no weights to draw."
     rows = optimised.sort(pl.col("weight").abs(), "factor")
     across = np.arange(rows.height)
-    percent = {name: 100 * rows[name].to_numpy() for name in ("weight", "searched", "equal", "champion")}
+    percent = {name: 100 * rows[name].to_numpy() for name in ("weight", "searched", "equal", "configured")}
     figure = new_figure(8.5, 1.0 + 0.21 * rows.height)
     axes = figure.subplots()
     axes.barh(across, percent["weight"], color=_INK, alpha=0.85, height=0.65, label="optimised")
     for name, label, mark, colour in (
         ("searched", "searched, before equal weights were mixed in", "o", _CHOSEN),
-        ("champion", "champion", "D", _GREEN),
+        ("configured", "strategy file", "D", _GREEN),
     ):
         axes.scatter(percent[name], across, s=20, marker=mark, color="white", edgecolors=colour, linewidths=1.3, label=label)
     axes.axvline(percent["equal"][0], color="#5b6672", linewidth=1.2, linestyle="--", label="equal", zorder=1.5)
@@ -223,7 +223,7 @@ def weights_by_factor(optimised: pl.DataFrame) -> str:
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1 + 0.35 / (0.3 + 0.21 * rows.height)), ncols=4)
     axes.set_axisbelow(True)
     axes.grid(axis="x", alpha=0.25)
-    return as_markdown(figure, "Optimised, searched, equal and champion weight of each factor")
+    return as_markdown(figure, "Optimised, searched, equal and configured weight of each factor")
 
 
 def growth_on_holdout(returns: pl.DataFrame, comparison: pl.DataFrame) -> str:

@@ -93,7 +93,7 @@ OPTIMISED = TableSchema(
         ),
         Column("searched", pl.Float64, "Weight in the trial that was picked, before shrinkage.", unit="fraction"),
         Column("equal", pl.Float64, "Equal weight.", unit="fraction"),
-        Column("champion", pl.Float64, "Weight in the strategy as it stands, scaled the same way.", unit="fraction"),
+        Column("configured", pl.Float64, "Weight in the strategy file, scaled the same way.", unit="fraction"),
         Column("share_limit", pl.Float64, "Largest share that the search allowed; lower for a factor that had decayed.", unit="fraction"),
     ),
     unique=("factor",),
@@ -116,7 +116,7 @@ COMPARISON = TableSchema(
     key="weights/comparison",
     row="The optimised weights or a baseline, on the hold-out, which no search has seen.",
     columns=(
-        Column("weights", pl.String, "optimised, champion, equal or mean_ic."),
+        Column("weights", pl.String, "optimised, configured (the strategy file's), equal or mean_ic."),
         Column("first_date", pl.Date, "First session of the hold-out that was traded."),
         Column("last_date", pl.Date, "Last session of the hold-out."),
         Column("n_sessions", pl.Int32, "Sessions that are compared.", unit="sessions"),
@@ -140,7 +140,7 @@ HOLDOUT_RETURNS = TableSchema(
     row="What the optimised weights or a baseline earned in one session of the hold-out: what the comparison is computed from.",
     columns=(
         DATE,
-        Column("weights", pl.String, "optimised, champion, equal or mean_ic."),
+        Column("weights", pl.String, "optimised, configured (the strategy file's), equal or mean_ic."),
         Column("net_return", pl.Float64, "After costs.", unit="fraction"),
     ),
     unique=("date", "weights"),

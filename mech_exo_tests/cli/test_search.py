@@ -82,7 +82,7 @@ def test_json_holds_the_tables_of_the_result(mech_exo: Command, searched_home: P
     assert sum(abs(row["weight"]) for row in report["weights"]) == pytest.approx(1)
     judged = [row["passed"] for row in report["overfitting"] if row["passed"] is not None]
     assert report["candidate"] == all(judged)
-    assert [row["weights"] for row in report["comparison"]] == ["optimised", "champion", "equal", "mean_ic"]
+    assert [row["weights"] for row in report["comparison"]] == ["optimised", "configured", "equal", "mean_ic"]
     assert report["search"]["looks"] == 1
 
 

@@ -26,7 +26,7 @@ def search_tables(*, trials: int = 40, factors: int = 6, seed: int = 0, passed: 
         {
             "trial": np.arange(trials),
             "state": np.where(failed, "failed", "complete"),
-            "start": ["champion", "equal"] + [None] * (trials - 2),
+            "start": ["configured", "equal"] + [None] * (trials - 2),
             "sharpe": sharpe,
             "max_drawdown": depth,
             "calmar": sharpe / depth / 10,
@@ -41,7 +41,7 @@ def search_tables(*, trials: int = 40, factors: int = 6, seed: int = 0, passed: 
     ).with_columns(pl.when(pl.col("state") == "complete").then(pl.col(name)) for name in ("sharpe", "max_drawdown", "calmar", "turnover"))
     picked, equal = weights[best], np.full(factors, 1 / factors)
     days = np.busday_offset("2019-09-02", np.arange(120), roll="forward")
-    compared = ("optimised", "champion", "equal", "mean_ic")
+    compared = ("optimised", "configured", "equal", "mean_ic")
     returns = {name: rng.normal(0.0004, 0.01, len(days)) for name in compared}
     comparison = [
         {
@@ -101,7 +101,7 @@ def search_tables(*, trials: int = 40, factors: int = 6, seed: int = 0, passed: 
                 "weight": 0.75 * picked + 0.25 * equal,
                 "searched": picked,
                 "equal": equal,
-                "champion": equal,
+                "configured": equal,
                 "share_limit": np.full(factors, 0.5),
             }
         ),

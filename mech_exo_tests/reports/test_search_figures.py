@@ -61,7 +61,9 @@ def test_every_trial_that_was_judged_stands_in_the_plot_once_besides_its_marks(d
     judged = TRIALS.filter(state="complete")
     expected = np.column_stack([100 * judged["max_drawdown"].to_numpy(), judged["sharpe"].to_numpy()])
     np.testing.assert_allclose(np.sort(found, axis=0), np.sort(expected, axis=0))
-    assert {"start: champion", "start: equal", f"chosen: trial {CHOSEN}", "outside of a limit (1)", "on the front (2)"} <= set(labels(axes))
+    assert {"start: configured", "start: equal", f"chosen: trial {CHOSEN}", "outside of a limit (1)", "on the front (2)"} <= set(
+        labels(axes)
+    )
 
 
 def test_warm_starts_are_named_beside_the_plot_and_not_among_the_trials(drawn: list[Any]):
@@ -105,7 +107,7 @@ def test_bars_are_the_optimised_weights_in_per_cent(drawn: list[Any]):
     search_figures.weights_by_factor(OPTIMISED)
     widths = [bar.get_width() for bar in drawn[0].patches]
     np.testing.assert_allclose(widths, np.sort(100 * OPTIMISED["weight"].to_numpy()))
-    assert {"optimised", "champion", "equal"} <= set(labels(drawn[0]))
+    assert {"optimised", "strategy file", "equal"} <= set(labels(drawn[0]))
 
 
 def test_where_no_trial_was_judged_a_sentence_says_so():

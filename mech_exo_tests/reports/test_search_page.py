@@ -94,7 +94,7 @@ def test_the_figures_hold_the_numbers_of_the_tables(content: SearchContent, page
     points = {trace["name"]: trace for trace in page.figure("pareto")["data"]}
     shown = [numbers(points[name]["y"]) for name in ("dominated", "outside of a limit", "on the front")]
     np.testing.assert_allclose(np.sort(np.concatenate(shown)), np.sort(judged["sharpe"].to_numpy()))
-    assert {"start: champion", "start: equal", "chosen"} <= set(points)
+    assert {"start: configured", "start: equal", "chosen"} <= set(points)
     (lines,) = page.figure("parallel")["data"]
     assert [each["label"] for each in lines["dimensions"]][-1] == "Sharpe ratio"
     assert len(lines["dimensions"]) == content.optimised.height + 1

@@ -195,14 +195,14 @@ def _chance(returns: pl.DataFrame, drawn: pl.Series) -> float:
 
 def optimised_table(problem: Problem, found: Choice) -> pl.DataFrame:
     """The table in `schemas.OPTIMISED`, by factor."""
-    total = sum(abs(weight) for weight in problem.champion.values())
+    total = sum(abs(weight) for weight in problem.configured.values())
     rows = [
         {
             "factor": name,
             "weight": found.candidate.weights[name],
             "searched": found.picked.weights[name],
             "equal": problem.equal[name],
-            "champion": problem.champion.get(name, 0.0) / total if total else 0.0,
+            "configured": problem.configured.get(name, 0.0) / total if total else 0.0,
             "share_limit": problem.space.share_limits[name],
         }
         for name in problem.space.factors

@@ -20,7 +20,7 @@ from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.quant.weights.span import known_ic
 from mech_exo_assets.settings import Strategy
 
-CHAMPION, EQUAL, MEAN_IC, INVERSE_VARIANCE = "champion", "equal", "mean_ic", "inverse_variance"
+CONFIGURED, EQUAL, MEAN_IC, INVERSE_VARIANCE = "configured", "equal", "mean_ic", "inverse_variance"
 
 
 def decayed_multipliers(monitor: pl.DataFrame, residual_ic: pl.DataFrame, sessions: Dates, strategy: Strategy) -> dict[str, float]:
@@ -56,9 +56,9 @@ def decayed_multipliers(monitor: pl.DataFrame, residual_ic: pl.DataFrame, sessio
 
 
 def warm_starts(
-    objective: Objective, space: Space, ic: pl.DataFrame, sessions: Dates, strategy: Strategy, *, champion: dict[str, float]
+    objective: Objective, space: Space, ic: pl.DataFrame, sessions: Dates, strategy: Strategy, *, configured: dict[str, float]
 ) -> dict[str, Candidate]:
-    """The weights that a search starts from, by name: champion, equal, mean_ic, inverse_variance.
+    """The weights that a search starts from, by name: configured, equal, mean_ic, inverse_variance.
 
     mean_ic: see `mean_ic_weights`. inverse_variance: w ∝ 1 over the variance of the net returns of a portfolio of that factor alone.
 
@@ -72,13 +72,13 @@ def warm_starts(
     sessions : ndarray of shape (n_sessions,), datetime64[D]
         Those that the starts may see.
     strategy : Strategy
-    champion : dict of str to float
+    configured : dict of str to float
         The weights of the strategy as it stands.
 
     Returns
     -------
     dict of str to Candidate
-        Without one that gives no factor of the space a weight: mean_ic where no mean is above 0, champion where it holds other factors.
+        Without one that gives no factor of the space a weight: mean_ic where no mean is above 0, configured where it holds other factors.
         They are not brought within bounds; a search tries what is nearest.
     """
     factors = space.factors
@@ -90,7 +90,7 @@ def warm_starts(
         if not isinstance(outcome, str)
     }
     wanted = {
-        CHAMPION: champion,
+        CONFIGURED: configured,
         EQUAL: dict.fromkeys(factors, 1.0),
         MEAN_IC: mean_ic_weights(ic, sessions, strategy, factors=factors),
         INVERSE_VARIANCE: {name: 1 / variance for name, variance in variances.items()},

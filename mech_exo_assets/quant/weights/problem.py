@@ -26,7 +26,7 @@ from mech_exo_assets.quant.weights.objective import Objective
 from mech_exo_assets.quant.weights.span import Span, span_of, until
 from mech_exo_assets.settings import Strategy
 
-_VERSION = 2
+_VERSION = 3
 """Raised by hand whenever the same choices and data give other trials, so that a study never holds trials of two kinds."""
 _NOT_OF_THE_SEARCH = ("name", "trials", "seconds", "workers", "choice", "shrinkage")
 """Choices that do not change what a given trial is, so that a search goes on under others of them."""
@@ -52,8 +52,8 @@ class Problem:
     space : Space
     multipliers : mapping of str to float
         Of factors that had decayed when the search ended.
-    champion : mapping of str to float
-        Weights of the strategy as it stands.
+    configured : mapping of str to float
+        Weights of the strategy file.
     """
 
     scores: Panel
@@ -65,7 +65,7 @@ class Problem:
     objective: Objective
     space: Space
     multipliers: Mapping[str, float]
-    champion: Mapping[str, float]
+    configured: Mapping[str, float]
 
     @classmethod
     def of(
@@ -106,8 +106,8 @@ class Problem:
         # Equal weights are those of the factors that there were when the search ended, and ml_alpha is none of them unless it is named.
         named = strategy.composite.weights
         there = [name for name in (objective.factors if isinstance(named, str) else scores.fields) if name != ML_ALPHA]
-        champion = composite_weights(named, there, learned=ML_ALPHA in scores)
-        return cls(scores, market, strategy, sectors, ic, span, objective, space, multipliers, champion)
+        configured = composite_weights(named, there, learned=ML_ALPHA in scores)
+        return cls(scores, market, strategy, sectors, ic, span, objective, space, multipliers, configured)
 
     @cached_property
     def starts(self) -> dict[str, Candidate]:
@@ -120,15 +120,16 @@ class Problem:
         seen = until(self.market, first.train.stop)
         early = Objective(until(self.scores, first.train.stop), seen, self.strategy, sectors=self.sectors, tested=first.train)
         sessions = self.market.sessions[: first.test.start]
-        return known.warm_starts(early, self.space, self.ic, sessions, self.strategy, champion=dict(self.champion))
+        return known.warm_starts(early, self.space, self.ic, sessions, self.strategy, configured=dict(self.configured))
 
     @cached_property
     def baselines(self) -> dict[str, Candidate]:
-        """What the result is compared with: the strategy as it stands, equal weights, and those in proportion to the mean IC until then.
+        """What the result is compared with: the strategy file, equal weights, and those in proportion to mean ICs until then.
 
-        The champion is whole here, with factors that decay has switched off for the search.
+        The strategy file's weights are whole here, with factors that decay has switched off for the search. What is deployed is compared
+        with a challenger elsewhere (`lifecycle.holdout`), and no search starts from it: it may have been fitted on the tests.
         """
-        found = {known.CHAMPION: Candidate(scaled(self.champion)), known.EQUAL: Candidate(self.equal)}
+        found = {known.CONFIGURED: Candidate(scaled(self.configured)), known.EQUAL: Candidate(self.equal)}
         sessions = self.market.sessions[self.span.searched]
         means = known.mean_ic_weights(self.ic, sessions, self.strategy, factors=self.space.factors)
         return found | ({known.MEAN_IC: Candidate(scaled(means))} if any(means.values()) else {})
@@ -179,7 +180,7 @@ class Problem:
             "strategy": chosen,
             "search": search,
             "min_coverage": self.strategy.composite.min_coverage,
-            "champion": dict(self.champion),
+            "configured": dict(self.configured),
             "bounds": dict(self.space.bounds),
             "limits": dict(self.space.share_limits),
             "sectors": {symbol: self.sectors[symbol] for symbol in symbols if symbol in self.sectors},

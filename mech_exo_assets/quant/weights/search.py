@@ -203,7 +203,7 @@ class _Asker:
 
 
 def _once_each(starts: Mapping[str, Candidate], space: Space) -> list[tuple[str, dict[str, float]]]:
-    """Name and parameters of each warm start; of several with the same parameters (a champion of equal weights) the first."""
+    """Name and parameters of each warm start; of several with the same parameters (equal weights in the strategy file) the first."""
     found: list[tuple[str, dict[str, float]]] = []
     for name, candidate in starts.items():
         parameters = space.parameters(candidate.weights, candidate.construction)

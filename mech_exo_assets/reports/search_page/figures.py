@@ -162,7 +162,7 @@ def importances(content: SearchContent) -> Drawing | None:
 
 
 def weights(content: SearchContent) -> Drawing:
-    """Optimised, searched, equal and champion weight of each factor."""
+    """Optimised, searched, equal and configured weight of each factor."""
     import plotly.graph_objects as go
 
     rows = content.optimised.sort(pl.col("weight").abs(), "factor", descending=[True, False])
@@ -171,14 +171,14 @@ def weights(content: SearchContent) -> Drawing:
     figure.add_bar(y=names, x=rows["weight"].to_numpy(), name="optimised", orientation="h", marker={"color": SKY}, hovertemplate="%{x:.2%}")
     for name, label, symbol, colour in (
         ("searched", "searched", "circle-open", ORANGE),
-        ("champion", "champion", "diamond-open", GREEN),
+        ("configured", "strategy file", "diamond-open", GREEN),
         ("equal", "equal", "line-ns-open", PURPLE),
     ):
         marker = {"symbol": symbol, "color": colour, "size": 8, "line": {"width": 2}}
         figure.add_scatter(y=names, x=rows[name].to_numpy(), name=label, mode="markers", marker=marker, hovertemplate="%{x:.2%}")
     figure.update_yaxes(range=[len(names) - 0.4, -0.6], dtick=1)
     figure.update_xaxes(title_text="weight", tickformat=".0%")
-    meaning = "Weights after the search; searched: before equal weights were mixed in; champion: the strategy as it stands."
+    meaning = "Weights after the search; searched: before equal weights were mixed in; strategy file: `composite.weights`."
     return drawing("weights", figure, height=110 + 20 * len(names), meaning=meaning, hovermode="y unified")
 
 

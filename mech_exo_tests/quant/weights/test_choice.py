@@ -142,7 +142,7 @@ def test_the_tables_keep_their_contracts(searched: Searched, found: Choice):
     assert optimised["factor"].to_list() == ["f000", "f001", "f002", "f003"]
     assert optimised["weight"].abs().sum() == pytest.approx(1)
     assert optimised["searched"].to_list() == [found.picked.weights[name] for name in optimised["factor"]]
-    assert set(optimised["equal"]) == set(optimised["champion"]) == {0.25}
+    assert set(optimised["equal"]) == set(optimised["configured"]) == {0.25}
     assert set(optimised["share_limit"]) == {0.5}
     assert conform(OVERFITTING, overfitting_table(found.verdicts)).height == len(found.verdicts)
     shrunk = conform(SHRINKAGE, shrinkage_table(found.shrinkage, shares))
@@ -156,10 +156,10 @@ def test_shares_that_were_not_validated_have_no_sharpe_ratio(searched: Searched)
     assert shrinkage_table(whole.shrinkage, (0.25,)).rows() == [(0.25, None, True)]
 
 
-def test_the_champion_is_shown_in_the_same_scale(searched: Searched):
+def test_the_configured_strategy_is_shown_in_the_same_scale(searched: Searched):
     problem = problem_of(PAST, strategy(composite={"weights": {"f000": 3.0, "f002": -1.0}}))
     table = optimised_table(problem, again(searched, search={"shrinkage": [0.0]}))
-    assert table["champion"].to_list() == [0.75, 0.0, -0.25, 0.0]
+    assert table["configured"].to_list() == [0.75, 0.0, -0.25, 0.0]
 
 
 def test_a_decayed_factor_has_no_more_than_its_share_in_the_trial_that_is_picked():

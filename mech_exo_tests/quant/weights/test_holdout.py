@@ -55,7 +55,7 @@ def record(problem: Problem, before: pl.DataFrame | None = None, **changes) -> p
 
 
 def test_the_comparison_keeps_its_contract_and_passes_looks_through(table: pl.DataFrame):
-    assert conform(COMPARISON, table)["weights"].to_list() == ["optimised", "champion", "equal", "mean_ic"]
+    assert conform(COMPARISON, table)["weights"].to_list() == ["optimised", "configured", "equal", "mean_ic"]
     assert set(table["looks"]) == {3}
 
 
@@ -117,8 +117,8 @@ def test_what_cannot_be_traded_on_the_hold_out_is_named(problem: Problem):
     with pytest.raises(InputError) as refusal:
         comparison_table(found, OPTIMISED, looks=1)
     assert str(refusal.value) == (
-        "weight search: on the hold-out champion weights cannot be judged: nothing is traded. Raise search.holdout_months, or give data of "
-        "that time."
+        "weight search: on the hold-out configured weights cannot be judged: nothing is traded. Raise search.holdout_months, or give data "
+        "of that time."
     )
 
 

@@ -83,12 +83,12 @@ def space(past: History = PAST, **search: object) -> Space:
     return Space.of(past.names, strategy(search=search).search, multipliers={})
 
 
-def test_warm_starts_are_champion_equal_ic_and_inverse_variance():
+def test_warm_starts_are_configured_equal_ic_and_inverse_variance():
     chosen, judged = strategy(), PAST.objective(strategy())
     ic = PAST.ic(5)
-    found = warm_starts(judged, space(), ic, SEEN, chosen, champion={"f000": 3.0, "f002": -1.0, "other": 4.0})
-    assert list(found) == ["champion", "equal", "mean_ic", "inverse_variance"]
-    assert found["champion"].weights == {"f000": 0.75, "f001": 0.0, "f002": -0.25}
+    found = warm_starts(judged, space(), ic, SEEN, chosen, configured={"f000": 3.0, "f002": -1.0, "other": 4.0})
+    assert list(found) == ["configured", "equal", "mean_ic", "inverse_variance"]
+    assert found["configured"].weights == {"f000": 0.75, "f001": 0.0, "f002": -0.25}
     assert set(found["equal"].weights.values()) == {1 / 3}
     last = SEEN[len(SEEN) - 1 - 1 - 5].item()
     means = [max(ic.filter(pl.col("factor") == name, pl.col("date") <= last)["ic"].mean(), 0.0) for name in PAST.names]
@@ -100,13 +100,13 @@ def test_warm_starts_are_champion_equal_ic_and_inverse_variance():
 
 def test_a_start_that_gives_no_factor_of_the_space_a_weight_is_left_out():
     worthless = PAST.ic(5).with_columns(ic=-pl.col("ic").abs())
-    found = warm_starts(PAST.objective(strategy()), space(), worthless, SEEN, strategy(), champion={"other": 1.0})
+    found = warm_starts(PAST.objective(strategy()), space(), worthless, SEEN, strategy(), configured={"other": 1.0})
     assert list(found) == ["equal", "inverse_variance"]
 
 
 def test_a_factor_that_cannot_be_traded_alone_has_no_inverse_variance():
     past = PAST.with_scores(f002=np.full(PAST.market.shape, NAN))
-    found = warm_starts(past.objective(strategy()), space(past), past.ic(5), SEEN, strategy(), champion={"f000": 1.0})
+    found = warm_starts(past.objective(strategy()), space(past), past.ic(5), SEEN, strategy(), configured={"f000": 1.0})
     assert found["inverse_variance"].weights["f002"] == 0.0
 
 
@@ -114,7 +114,7 @@ def test_coefficients_of_what_was_not_over_yet_do_not_weigh():
     ic = PAST.ic(5)
     spoilt = ic.with_columns(ic=pl.when(pl.col("date") > SEEN[193].item()).then(pl.lit(1.0)).otherwise(pl.col("ic")))
     judged = PAST.objective(strategy())
-    plain, other = (warm_starts(judged, space(), table, SEEN, strategy(), champion={}) for table in (ic, spoilt))
+    plain, other = (warm_starts(judged, space(), table, SEEN, strategy(), configured={}) for table in (ic, spoilt))
     assert plain == other
 
 
@@ -124,7 +124,7 @@ def test_opened_parameters_start_where_the_strategy_has_them():
         search={"construction": {"no_trade_band": [0.0, 0.01], "top_n.names": [5, 30], "volatility_target": [0.05, 0.2]}},
     )
     opened = Space.of(PAST.names, chosen.search, multipliers={})
-    found = warm_starts(PAST.objective(strategy()), opened, PAST.ic(5), SEEN, chosen, champion={"f000": 1.0})
+    found = warm_starts(PAST.objective(strategy()), opened, PAST.ic(5), SEEN, chosen, configured={"f000": 1.0})
     # No volatility target is chosen: a search starts from the middle.
     assert found["equal"].construction == {"no_trade_band": 0.002, "top_n.names": 20.0}
     assert opened.parameters({}, found["equal"].construction)["construction.volatility_target"] == 0.125

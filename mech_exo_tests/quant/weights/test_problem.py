@@ -202,14 +202,14 @@ def test_equal_weights_are_those_of_the_space():
     assert decayed.equal == {"f001": 0.5, "f002": 0.5}
 
 
-def test_the_champion_is_compared_as_it_stands_also_where_it_holds_a_decayed_factor():
+def test_the_configured_strategy_is_compared_as_it_stands_also_where_it_holds_a_decayed_factor():
     chosen = strategy(composite={"weights": {"f000": 3.0, "f001": 1.0}})
     found = problem_of(PAST, chosen, states=monitor(PAST.market.sessions, f000="decayed"))
     assert found.space.factors == ("f001", "f002")
-    assert found.baselines["champion"].weights == {"f000": 0.75, "f001": 0.25}
-    assert found.starts["champion"].weights == {"f001": 1.0, "f002": 0.0}
-    assert list(found.baselines)[:2] == ["champion", "equal"]
-    assert list(PROBLEM.baselines) == ["champion", "equal", "mean_ic"]
+    assert found.baselines["configured"].weights == {"f000": 0.75, "f001": 0.25}
+    assert found.starts["configured"].weights == {"f001": 1.0, "f002": 0.0}
+    assert list(found.baselines)[:2] == ["configured", "equal"]
+    assert list(PROBLEM.baselines) == ["configured", "equal", "mean_ic"]
 
 
 def test_a_history_without_scores_or_without_a_window_is_refused():
@@ -267,4 +267,4 @@ def test_warm_starts_have_not_seen_the_sessions_that_they_are_judged_on():
     assert other.objective.windows[0].test.start == first.test.start
     assert PROBLEM.starts == other.starts
     assert PROBLEM.baselines["mean_ic"] != other.baselines["mean_ic"]
-    assert list(PROBLEM.starts) == ["champion", "equal", "mean_ic", "inverse_variance"]
+    assert list(PROBLEM.starts) == ["configured", "equal", "mean_ic", "inverse_variance"]

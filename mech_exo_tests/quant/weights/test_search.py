@@ -85,7 +85,7 @@ def test_the_sampler_learns_from_what_it_has_seen():
 @pytest.mark.parametrize("at", [1, 2, 4])
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_interrupted_and_resumed_is_the_same_search(at: int, error: type[BaseException], sampler: str):
-    starts = {"equal": candidate(1, 1, 1), "champion": candidate(1, 0, 0), "third": candidate(1, 2, 3)}
+    starts = {"equal": candidate(1, 1, 1), "configured": candidate(1, 0, 0), "third": candidate(1, 2, 3)}
     settings: dict[str, Any] = {"sampler": sampler, "starts": starts, "limits": {"turnover": 0.4}}
     store = MemoryStore()
     with pytest.raises(error):
@@ -155,7 +155,7 @@ def test_progress_counts_the_trials():
 
 def test_warm_starts_are_the_first_trials_and_keep_to_the_bounds():
     starts = {
-        "champion": candidate(3, 1, 0),
+        "configured": candidate(3, 1, 0),
         "equal": candidate(1, 1, 1),
         "short": candidate(-1, 1, 0),
         **{f"more {n}": candidate(1, n, 1) for n in (2, 3)},
@@ -169,9 +169,9 @@ def test_warm_starts_are_the_first_trials_and_keep_to_the_bounds():
 
 
 def test_warm_starts_that_the_bounds_make_the_same_are_tried_once():
-    starts = {"champion": candidate(1, 1, 1), "equal": candidate(2, 2, 2), "other": candidate(1, 2, 1)}
+    starts = {"configured": candidate(1, 1, 1), "equal": candidate(2, 2, 2), "other": candidate(1, 2, 1)}
     trials = tried(starts=starts)
-    assert [each.user_attrs.get(START) for each in trials[:3]] == ["champion", "other", None]
+    assert [each.user_attrs.get(START) for each in trials[:3]] == ["configured", "other", None]
 
 
 def test_constraints_are_what_is_exceeded_and_mark_a_trial():

@@ -66,9 +66,9 @@ def test_feasible_is_what_keeps_all_limits_and_the_front_is_of_those_only(search
 
 
 def test_warm_starts_are_named(searched: Searched):
-    # The champion has equal weights, which are tried once.
-    assert list(searched.problem.starts) == ["champion", "equal", "mean_ic", "inverse_variance"]
-    assert searched.tables.trials["start"].to_list()[:5] == ["champion", "mean_ic", "inverse_variance", None, None]
+    # The strategy file has equal weights, which are tried once.
+    assert list(searched.problem.starts) == ["configured", "equal", "mean_ic", "inverse_variance"]
+    assert searched.tables.trials["start"].to_list()[:5] == ["configured", "mean_ic", "inverse_variance", None, None]
     assert searched.tables.trials["completed_at"].is_not_null().all()
     assert searched.tables.trials["completed_at"].dtype.time_zone == "UTC"  # ty: ignore
 
