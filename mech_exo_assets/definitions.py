@@ -20,14 +20,13 @@ from mech_exo_assets.defs import (
     walk_forward,
     weights,
 )
-from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_alert
+from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_alert, status_sensor
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
 from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
-from mech_exo_assets.defs.lifecycle_sensors import comparison_sensor, drift_sensor, probation_sensor, retrain_sensor
+from mech_exo_assets.defs.lifecycle_sensors import comparison_sensor, decay_sensor, drift_sensor, probation_sensor, retrain_sensor
 from mech_exo_assets.defs.resources import build_resources
 from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search
-from mech_exo_assets.defs.sensors import decay_sensor
 from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
@@ -70,6 +69,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             comparison_sensor,
             probation_sensor,
             announcement_sensor,
+            status_sensor,
             run_failure_alert,
         ],
         executor=EXECUTORS[settings.executor],

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mech_exo_assets.defs import decisions
+from mech_exo_assets.defs.decay import STATUSES
 from mech_exo_assets.defs.decisions import retrain_tags
 from mech_exo_assets.defs.drift import DRIFT_STATE
 from mech_exo_assets.defs.jobs import DEPLOY, RETRAIN
@@ -21,7 +22,7 @@ from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.quant.lifecycle import episodes
 from mech_exo_assets.quant.lifecycle.reigns import champion, deployed_on, versions
-from mech_exo_assets.schemas import DRIFT, LIVE_COMPARISON, PROBATION
+from mech_exo_assets.schemas import DRIFT, LIVE_COMPARISON, PROBATION, STATUS
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
@@ -72,6 +73,29 @@ def drift_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[L
             entry = Entry("recovered", "sensor:drift", payload, version=state["champion"], key=f"recovered/{there.id}")
             told.append(ledger.append(entry).kind)
     return dg.SensorResult(cursor=cursor, skip_reason=_said(len(records), "live/drift", told))
+
+
+@dg.sensor(
+    name="decay",
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Puts on record, once an episode, that a factor which the champion uses has decayed, and that it works again.",
+)
+def decay_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult:
+    """Events `decay_detected` and `recovered` by what each materialisation of `decay/status` said of the factors in use."""
+    records, cursor = _materialised(context, key_of(STATUS))
+    told = []
+    for record, materialisation in records:
+        statuses: Any = materialisation.metadata[STATUSES].value
+        as_of: Any = materialisation.metadata.get("as_of")
+        read = {
+            "as_of": None if as_of is None else str(as_of.value),
+            "tables": _tables_read(materialisation),
+            "storage_id": record.storage_id,
+            "run_id": record.run_id,
+        }
+        told += record_decay(ledger, statuses, read=read)
+    return dg.SensorResult(cursor=cursor, skip_reason=_said(len(records), STATUS.key, told))
 
 
 @dg.sensor(
@@ -276,25 +300,31 @@ def _still(detection: Event, state: Mapping[str, Any]) -> bool:
     return stream in state["raised"] if kind == "cusum" else state["standing"]
 
 
-def _newest(context: dg.SensorEvaluationContext, key: dg.AssetKey, name: str) -> tuple[list[tuple[int, dict[str, Any], str]], str | None]:
-    """Materialisations after the cursor, oldest first: storage id, what their metadata says, and run; and the cursor after them."""
+def _materialised(
+    context: dg.SensorEvaluationContext, key: dg.AssetKey
+) -> tuple[list[tuple[dg.EventLogRecord, dg.AssetMaterialization]], str | None]:
+    """Materialisations after the cursor, oldest first, and the cursor after them; without a cursor the newest."""
     since = None if not context.cursor else int(context.cursor)
     found = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, after_storage_id=since), limit=1 if since is None else 50, ascending=since is not None
     ).records
+    pairs = [(record, record.asset_materialization) for record in found]
+    return [(record, said) for record, said in pairs if said is not None], str(found[-1].storage_id) if found else context.cursor
+
+
+def _newest(context: dg.SensorEvaluationContext, key: dg.AssetKey, name: str) -> tuple[list[tuple[int, dict[str, Any], str]], str | None]:
+    """Of materialisations after the cursor: storage id, what their metadata says under a name, and run; and the cursor after them."""
+    records, cursor = _materialised(context, key)
     states = []
-    for record in found:
-        materialisation = record.asset_materialization
-        assert materialisation is not None  # noqa: S101
+    for record, materialisation in records:
         state: Any = materialisation.metadata[name].value
-        states.append((record.storage_id, {**state, "tables": tables_read(record)}, record.run_id))
-    return states, str(found[-1].storage_id) if found else context.cursor
+        states.append((record.storage_id, {**state, "tables": _tables_read(materialisation)}, record.run_id))
+    return states, cursor
 
 
-def tables_read(record: dg.EventLogRecord) -> dict[str, int]:
+def _tables_read(materialisation: dg.AssetMaterialization) -> dict[str, int]:
     """Versions of the tables that a materialisation was computed from."""
-    materialisation = record.asset_materialization
-    found: Any = None if materialisation is None else materialisation.metadata.get("tables_read")
+    found: Any = materialisation.metadata.get("tables_read")
     return {} if found is None else dict(found.value)
 
 

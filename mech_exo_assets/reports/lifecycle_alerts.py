@@ -22,10 +22,14 @@ _TITLES = {
     "probation_passed": "Strategy {version} passed its probation",
     "retrain_failed": "Retraining failed",
 }
-TOLD = tuple(_TITLES)
-"""Kinds of events that people are told of."""
+_LIVE = {
+    "shadow": "Challenger {version} is compared with the champion in shadow",
+    "canary": "Challenger {version} trades a part of the capital",
+}
+"""Titles of `ab_test_started`, by stage: on the hold-out it is over in the same run, and nobody need be told that it began."""
 
 _TO_DO = {
+    "ab_test_started": "Its verdict comes by itself, and is told. mech-exo refuse --reason … ends it at once.",
     "drift_detected": "A challenger is asked for by itself, once the cool-down is over. See live/attribution for where the gap comes from.",
     "decay_detected": "A challenger without it is asked for by itself, once the cool-down is over. See its page in decay/.",
     "promoted": "Its targets are traded from the next session on. mech-exo rollback --reason … takes it back at once.",
@@ -33,6 +37,11 @@ _TO_DO = {
     "retrain_failed": "See the log of the run; then mech-exo retrain --reason … tries again.",
 }
 _LEVELS = {"promoted": "resolved", "probation_passed": "resolved", "retrain_failed": "error"}
+
+
+def is_told(kind: str, payload: Mapping[str, Any]) -> bool:
+    """Whether people are told of an event."""
+    return kind in _TITLES or (kind == "ab_test_started" and payload.get("stage") in _LIVE)
 
 
 def event_alert(id_: int, kind: str, version: str | None, payload: Mapping[str, Any], *, link: str | None) -> Alert:
@@ -43,7 +52,7 @@ def event_alert(id_: int, kind: str, version: str | None, payload: Mapping[str, 
     id_ : int
         Its number in the ledger.
     kind : str
-        One of `TOLD`.
+        Of an event that `is_told`.
     version : str or None
     payload : mapping
         With `summary`; `figures`, `metric`, `value` and `threshold` where it has them.
@@ -60,7 +69,8 @@ def event_alert(id_: int, kind: str, version: str | None, payload: Mapping[str, 
         facts["run"] = link
     text = " ".join(filter(None, (str(payload["summary"]), _TO_DO.get(kind))))
     level: Any = _LEVELS.get(kind, "warning")
-    return Alert(title=_TITLES[kind].format(version=version), text=text, level=level, facts=facts)
+    title = _TITLES[kind] if kind in _TITLES else _LIVE[payload["stage"]]
+    return Alert(title=title.format(version=version), text=text, level=level, facts=facts)
 
 
 def _shown(value: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from mech_exo_assets.defs.announcements import announcement_sensor
 from mech_exo_assets.reports.alerts import Alerts
-from mech_exo_assets.reports.lifecycle_alerts import TOLD, event_alert
+from mech_exo_assets.reports.lifecycle_alerts import event_alert, is_told
 from mech_exo_assets.storage.ledger import KINDS, Entry, Ledger
 from mech_exo_tests.reports.slack import Slack, listening
 
@@ -46,7 +46,7 @@ def tick(ledger: Ledger, alerts: Alerts, cursor: str | None) -> dg.SensorResult:
 def due(cursor: str | None) -> str:
     """The cursor when its pause is over."""
     state = json.loads(cursor or "{}")
-    return json.dumps(state | {"not_before": 0})
+    return json.dumps(state | {"waits": state["waits"] | {"not_before": 0}})
 
 
 def test_what_was_before_is_not_told(ledger: Ledger, slack: Slack):
@@ -86,12 +86,12 @@ def test_a_message_that_does_not_arrive_is_tried_again_later_and_arrives_once(le
     slack.answers = [(404, "no_service")]
     failed = tick(ledger, slack.alerts, cursor)
     attempts = len(slack.messages)
-    assert "could not be told (Slack failed: HTTP 404" in str(failed.skip_reason)
+    assert "could not be told: Slack failed: HTTP 404" in str(failed.skip_reason)
     waiting = tick(ledger, slack.alerts, failed.cursor)
     assert "waits" in str(waiting.skip_reason)
     assert len(slack.messages) == attempts, "not before its pause is over"
     again = tick(ledger, slack.alerts, due(failed.cursor))
-    assert json.loads(again.cursor or "{}")["attempts"] == 2
+    assert json.loads(again.cursor or "{}")["waits"]["attempts"] == 2
     slack.answers = [(200, "ok")]
     before = len(slack.messages)
     done = tick(ledger, slack.alerts, due(again.cursor))
@@ -108,7 +108,7 @@ def test_pauses_grow(ledger: Ledger, slack: Slack):
     for _ in range(9):
         begun = time.time()
         cursor = tick(ledger, slack.alerts, cursor).cursor
-        pauses.append(round(json.loads(cursor or "{}")["not_before"] - begun))
+        pauses.append(round(json.loads(cursor or "{}")["waits"]["not_before"] - begun))
         cursor = due(cursor)
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
 
@@ -118,7 +118,7 @@ def test_after_three_days_it_is_given_up_and_the_next_one_is_told(ledger: Ledger
     add(ledger, "refused")
     slack.answers = [(404, "no_service")]
     state = json.loads(tick(ledger, slack.alerts, cursor).cursor or "{}")
-    state |= {"first": time.time() - 3 * 24 * 3600 - 1, "not_before": 0}
+    state["waits"] |= {"first": time.time() - 3 * 24 * 3600 - 1, "not_before": 0}
     assert json.loads(tick(ledger, slack.alerts, json.dumps(state)).cursor or "{}") == {"after": 2}
 
 
@@ -133,7 +133,17 @@ def test_without_slack_all_stands_in_the_log(ledger: Ledger, caplog: pytest.LogC
     assert json.loads(cursor or "{}") == {"after": 2}
 
 
-@pytest.mark.parametrize("kind", TOLD)
+@pytest.mark.parametrize(("stage", "said"), [("shadow", "in shadow"), ("canary", "a part of the capital"), ("holdout", None)])
+def test_that_a_comparison_on_live_sessions_begins_is_told(ledger: Ledger, slack: Slack, stage: str, said: str | None):
+    cursor = tick(ledger, slack.alerts, None).cursor
+    add(ledger, "ab_test_started", stage=stage)
+    tick(ledger, slack.alerts, cursor)
+    told = [str(message) for message in slack.messages]
+    assert len(told) == (said is not None)
+    assert all(str(said) in each and "mech-exo refuse" in each for each in told)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if is_told(kind, {})])
 def test_each_kind_that_is_told_has_its_words(kind: str):
     alert = event_alert(7, kind, "v1", {"summary": "Something happened."}, link=None)
     assert kind in KINDS

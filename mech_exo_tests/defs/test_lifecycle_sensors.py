@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mech_exo_assets.defs.decay import STATUSES
 from mech_exo_assets.defs.decisions import REQUEST_TAG
 from mech_exo_assets.defs.drift import DRIFT_STATE
-from mech_exo_assets.defs.lifecycle_sensors import DEATHS, drift_sensor, probation_sensor, record_decay, retrain_sensor
+from mech_exo_assets.defs.lifecycle_sensors import DEATHS, decay_sensor, drift_sensor, probation_sensor, record_decay, retrain_sensor
 from mech_exo_assets.defs.lifecycle_watch import PROBATION_STATE
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.schemas import PRICES
@@ -221,6 +222,19 @@ def test_decay_is_put_on_record_for_factors_in_use_only_and_once(home: Home):
     )
     assert record_decay(home.ledger, told | {"x": ("recovered", "2020-05-01", "back")}, read=read) == ["recovered"]
     assert record_decay(home.ledger, told | {"x": ("decayed", "2020-06-01", "again")}, read=read) == ["decay_detected"]
+
+
+def test_every_materialisation_of_the_statuses_is_put_on_record_also_where_the_cursor_is_lost(home: Home):
+    home.tell("decay/status", STATUSES, {"x": ["healthy", "2020-01-02", "fine"]})
+    cursor = home.tick(decay_sensor).cursor
+    home.tell("decay/status", STATUSES, {"x": ["decayed", "2020-02-20", "IC fell."]})
+    home.tell("decay/status", STATUSES, {"x": ["recovered", "2020-03-02", "It is back."]})
+    cursor = home.tick(decay_sensor, cursor).cursor
+    assert home.kinds()[2:] == ["decay_detected", "recovered"]
+    assert home.ledger.events(kinds=["decay_detected"])[0].payload["tables"] == {"live/nav": 3}
+    for again in (cursor, None):
+        home.tick(decay_sensor, again)
+    assert home.kinds()[2:] == ["decay_detected", "recovered"]
 
 
 def promoted(home: Home) -> Event:

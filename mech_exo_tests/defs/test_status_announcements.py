@@ -1,17 +1,16 @@
-"""The decay sensor: one alert for each change of a status, none for what is as it was, none twice."""
+"""What is told of factors: one alert for each change of a status, none for what is as it was, none twice."""
 
 from __future__ import annotations
 
-import tempfile
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from mech_exo_assets.defs.announcements import status_sensor
 from mech_exo_assets.defs.decay import STATUSES
-from mech_exo_assets.defs.sensors import decay_sensor
-from mech_exo_assets.storage.ledger import Ledger
 from mech_exo_tests.reports.slack import Slack, listening
 
 KEY = dg.AssetKey(["decay", "status"])
@@ -33,13 +32,9 @@ def materialise(instance: dg.DagsterInstance, **statuses: str) -> None:
 
 def tick(instance: dg.DagsterInstance, slack: Slack, cursor: str | None) -> str | None:
     """One look of the sensor; the cursor that it leaves."""
-    with tempfile.TemporaryDirectory() as folder:
-        # Without a champion no factor is in use, and nothing is put on record.
-        resources = {"alerts": slack.alerts, "ledger": Ledger(f"sqlite:///{folder}/ledger.db", Path(folder) / "ledger.head")}
-        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
-            result = decay_sensor(context)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"alerts": slack.alerts}) as context:
+        result = status_sensor(context)
     assert isinstance(result, dg.SensorResult)
-    assert not result.run_requests
     return result.cursor or cursor
 
 
@@ -124,7 +119,7 @@ def test_the_same_statuses_with_new_reasons_are_no_news(slack: Slack):
 
 
 def test_what_is_more_than_one_tick_reads_waits_for_the_next_and_nothing_is_lost(slack: Slack, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mech_exo_assets.defs.sensors.AT_A_TIME", 2)
+    monkeypatch.setattr("mech_exo_assets.defs.announcements.AT_A_TIME", 2)
     with dg.DagsterInstance.ephemeral() as instance:
         materialise(instance, momentum="healthy")
         cursor = tick(instance, slack, None)
@@ -136,3 +131,23 @@ def test_what_is_more_than_one_tick_reads_waits_for_the_next_and_nothing_is_lost
         tick(instance, slack, cursor)
     assert len(slack.messages) == 3
     assert "momentum: decayed to recovered" in str(slack.messages[2])
+
+
+def test_a_change_that_cannot_be_told_is_tried_again_later_and_told_once(slack: Slack):
+    with dg.DagsterInstance.ephemeral() as instance:
+        materialise(instance, momentum="healthy")
+        cursor = tick(instance, slack, None)
+        materialise(instance, momentum="decayed")
+        materialise(instance, momentum="recovered")
+        slack.answers = [(404, "no_service")]
+        failed = tick(instance, slack, cursor)
+        attempts = len(slack.messages)
+        assert tick(instance, slack, failed) == failed
+        assert len(slack.messages) == attempts, "not before its pause is over"
+        state = json.loads(failed or "{}")
+        assert "HTTP 404" in state["waits"]["why"]
+        slack.answers = [(200, "ok")]
+        state["waits"]["not_before"] = 0
+        tick(instance, slack, json.dumps(state))
+    told = [str(message) for message in slack.messages[attempts:]]
+    assert ["healthy to decayed" in told[0], "decayed to recovered" in told[1], len(told)] == [True, True, 2]
