@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
+from mech_exo_assets.defs.runs import RETRAIN_JOB
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.schemas import (
     AB_RETURNS,
@@ -87,10 +88,10 @@ _REPREDICTED = dg.AssetSelection.assets(*map(key_of, (PREDICTIONS, LEARNED_SCORE
 _CHALLENGED = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS, CHAMPION, EVENTS)))
 
 RETRAIN = dg.define_asset_job(
-    "retrain",
+    RETRAIN_JOB,
     selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED,
-    description="Train the models whose time has come, search weights with decayed factors rotated out, build a challenger, validate it on "
-    "the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",
+    description="Train the models on all data up to now, search weights with decayed factors rotated out, build a challenger, validate it "
+    "on the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",
 )
 
 DEPLOY = dg.define_asset_job(

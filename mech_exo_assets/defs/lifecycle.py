@@ -63,7 +63,7 @@ def challenger(
     """A strategy version from the newest search: rotation applied, weights and construction as chosen, the models as trained."""
     from mech_exo_assets.quant.lifecycle.challenger import challenger_table, challenger_version, rotated
 
-    request = _request(context, ledger, lake)
+    request = decisions.request_of_run(ledger, lake, context.run.tags, context.run.run_id)
     version = challenger_version(
         strategy,
         optimised,
@@ -143,7 +143,8 @@ def validation(
     """What the challenger has to pass on the hold-out before it is compared with the champion. Every figure is in the ledger."""
     from mech_exo_assets.quant.lifecycle.holdout import validated
 
-    request, version = _request(context, ledger, lake), challenger["version"][0]
+    request = decisions.request_of_run(ledger, lake, context.run.tags, context.run.run_id)
+    version = challenger["version"][0]
     trial = decisions.trial_of(ledger, lake, strategy, version)
     table = validated(trial, overfitting, explanations)
     failed = table.filter(pl.col("passed").not_())
@@ -197,7 +198,8 @@ def ab_test(
     from mech_exo_assets.quant.lifecycle.holdout import compared
     from mech_exo_assets.reports.lifecycle_figures import growth_of_both
 
-    request, version = _request(context, ledger, lake), challenger["version"][0]
+    request = decisions.request_of_run(ledger, lake, context.run.tags, context.run.run_id)
+    version = challenger["version"][0]
     table, returns, event = AB_TEST.empty(), AB_RETURNS.empty(), None
     if validation.filter(pl.col("passed").not_()).is_empty():
         trial = decisions.trial_of(ledger, lake, strategy, version)
@@ -292,21 +294,6 @@ def decision(
         },
         checks=[check("verifies", passed=found.ok, events=found.events, fault=found.fault or "none")],
     )
-
-
-def _request(context: dg.AssetExecutionContext, ledger: Ledger, lake: Lake) -> Event:
-    """The request that this run answers: the one in its tags, or the open one; where nobody asked, the run itself has."""
-    from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way
-
-    under_way = comparison_under_way(ledger.events())
-    if under_way is not None and under_way.payload["run_id"] != context.run.run_id:
-        raise dg.Failure(
-            f"{under_way.payload['summary']} It has no verdict yet; `mech-exo refuse --reason …` ends it. Nothing was changed."
-        )
-    tagged = context.run.tags.get(decisions.REQUEST_TAG)
-    if tagged is not None:
-        return ledger.get(int(tagged))
-    return decisions.request_by_run(ledger, lake, context.run.run_id)
 
 
 def _actor(context: dg.AssetExecutionContext) -> str:

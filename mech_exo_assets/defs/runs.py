@@ -1,11 +1,14 @@
-"""Tags of runs: which years they compute, who launched them, and why.
+"""Tags and jobs of runs: which years they compute, who launched them, and why.
 
-What belongs here: names and values of tags that jobs, schedules, sensors and the command line share. What does not: jobs.
+What belongs here: names and values of tags that jobs, schedules, sensors and the command line share, and the name of the job that assets
+know. What does not: jobs.
 """
 
 from __future__ import annotations
 
 ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
+RETRAIN_JOB = "retrain"
+"""Name of the job that builds and judges a challenger."""
 
 
 def year_range_tags(first: int, last: int, *, rebuild: bool = False) -> dict[str, str]:

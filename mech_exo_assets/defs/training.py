@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
+from mech_exo_assets.defs import decisions
 from mech_exo_assets.defs.progress import in_log
+from mech_exo_assets.defs.runs import RETRAIN_JOB
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input, unmeasured
 from mech_exo_assets.schemas import (
     BLEND,
@@ -35,6 +37,7 @@ from mech_exo_assets.schemas import (
 )
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.ledger import Ledger
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_assets.storage.models import Training as Recorded
 
@@ -62,8 +65,13 @@ def trained(
     strategy: dg.ResourceParam[Strategy],
     models: dg.ResourceParam[ModelRegistry],
     lake: dg.ResourceParam[Lake],
+    ledger: dg.ResourceParam[Ledger],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
-    """The walk-forward's models, each fitted on what was known before its test. One that is known already is not fitted again."""
+    """The walk-forward's models, each fitted on what was known before its test. One that is known already is not fitted again.
+
+    Beside the trainings of the calendar there is one for each retraining that the ledger was asked for, on the data of that day.
+    """
+    from mech_exo_assets.quant.lifecycle.episodes import asked_after
     from mech_exo_assets.quant.models.fitted import Features
     from mech_exo_assets.quant.models.tables import fold_table, known_from, model_table, stacking_table
     from mech_exo_assets.quant.models.training import Training, train
@@ -71,11 +79,15 @@ def trained(
 
     # A training takes minutes. Whatever would stop its record stops it now.
     models.require()
+    if context.run.job_name == RETRAIN_JOB:
+        # Asked for before the days of all requests are read: this run's own is among them.
+        decisions.request_of_run(ledger, lake, context.run.tags, context.run.run_id)
     before = {kind: _before(lake, schema) for kind, schema in TRAININGS.items()}
     known = known_from(before, _before(lake, MODELS), _before(lake, STACKING))
     why = "complete"
     try:
-        found = train(dataset, strategy, known=known, progress=in_log(context.log, "models"))
+        asked = asked_after(ledger.events())
+        found = train(dataset, strategy, asked=asked, known=known, progress=in_log(context.log, "models"))
         if not found.fits:
             why = "; ".join(found.skipped.values())
     except NoWindowError as error:

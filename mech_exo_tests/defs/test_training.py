@@ -98,8 +98,8 @@ def test_pages_of_the_trainings_say_how_far_they_kept_from_their_tests(learned: 
 
 
 def test_a_training_that_reaches_into_its_test_fails_the_check(learned: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unpurged(sessions, strategy):
-        kept = folds.planned_trainings(sessions, strategy)
+    def unpurged(sessions, strategy, *, asked):
+        kept = folds.planned_trainings(sessions, strategy, asked=asked)
         return [replace(each, train_to=each.train_to + 5) for each in kept]
 
     monkeypatch.setattr(training, "planned_trainings", unpurged)

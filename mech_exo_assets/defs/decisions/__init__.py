@@ -17,7 +17,7 @@ from mech_exo_assets.defs.decisions.live_trials import (
 from mech_exo_assets.defs.decisions.publishing import event_table, follow_in_mlflow
 from mech_exo_assets.defs.decisions.readings import champion_version, models_now, next_session, sessions_of, source_of
 from mech_exo_assets.defs.decisions.registering import broker_of, register, register_first
-from mech_exo_assets.defs.decisions.requests import REQUEST_TAG, request_by_run, request_retraining, retrain_tags
+from mech_exo_assets.defs.decisions.requests import REQUEST_TAG, request_of_run, request_retraining, retrain_tags
 from mech_exo_assets.defs.decisions.shadows import paths, probation_of
 from mech_exo_assets.defs.decisions.trials import conclude_comparison, start_comparison, trial_among, trial_of, verdict, verdict_among
 from mech_exo_assets.storage.histories import last_session, versions_of
@@ -44,7 +44,7 @@ __all__ = [
     "register",
     "register_first",
     "replaced_meanwhile",
-    "request_by_run",
+    "request_of_run",
     "request_retraining",
     "retrain_tags",
     "roll_back",

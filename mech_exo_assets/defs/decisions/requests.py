@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mech_exo_assets.defs.decisions.readings import TRIES, last_id
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, year_range_tags
 from mech_exo_assets.errors import MechExoError
-from mech_exo_assets.quant.lifecycle.episodes import open_request
+from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way, open_request
 from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.storage.histories import last_session
 from mech_exo_assets.storage.lake import Lake
@@ -74,8 +74,21 @@ def retrain_tags(request: Event, lake: Lake, *, attempt: int) -> dict[str, str]:
     }
 
 
-def request_by_run(ledger: Ledger, lake: Lake, run_id: str) -> Event:
-    """The open request; where there is none, one of this run's own: somebody has launched it by hand."""
+def request_of_run(ledger: Ledger, lake: Lake, tags: Mapping[str, str], run_id: str) -> Event:
+    """The request that a run answers: the one in its tags, or the open one; where nobody asked, the run itself has.
+
+    Raises
+    ------
+    MechExoError
+        If another run's challenger is being compared on live sessions.
+    """
+    under_way = comparison_under_way(ledger.events())
+    if under_way is not None and under_way.payload["run_id"] != run_id:
+        raise MechExoError(f"{under_way.payload['summary']} It has no verdict yet; `mech-exo refuse --reason …` ends it.")
+    tagged = tags.get(REQUEST_TAG)
+    if tagged is not None:
+        return ledger.get(int(tagged))
+    # Somebody has launched it by hand.
     return request_retraining(
         ledger,
         actor="dagster",

@@ -61,6 +61,17 @@ def open_request(events: Sequence[F]) -> F | None:
     return next((event for event in reversed(events) if event.kind == REQUEST and event.id not in decided), None)
 
 
+def asked_after(events: Sequence[F]) -> list[dt.date]:
+    """Days after whose close a retraining of the present account was asked for, ascending; models are fitted anew on each."""
+    days: set[dt.date] = set()
+    for event in events:
+        if event.kind == "strategy_registered" and "since" in event.payload:
+            days.clear()
+        elif event.kind == REQUEST:
+            days.add(dt.date.fromisoformat(event.payload["as_of"]))
+    return sorted(days)
+
+
 def comparison_under_way(events: Sequence[F]) -> F | None:
     """The beginning of the comparison in shadow or as a canary that has no verdict yet; None where there is none."""
     last = last_of_comparison(events)

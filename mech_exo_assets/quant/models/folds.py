@@ -5,14 +5,20 @@ What belongs here: the trainings of the walk-forward, and the folds within one. 
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mech_exo_assets.quant.calendar import sessions as exchange_sessions
 from mech_exo_assets.quant.panel import Dates
-from mech_exo_assets.quant.walk_forward import NoWindowError, Window, windows
+from mech_exo_assets.quant.walk_forward import NoWindowError, Window, months_later, windows
 from mech_exo_assets.settings import Strategy
+
+_LONGEST_CLOSURE = dt.timedelta(days=21)
+"""No exchange has been closed for longer since 1950."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,18 @@ class Span:
     judged_to: np.datetime64
 
 
-def planned_trainings(sessions: Dates, strategy: Strategy) -> list[Window]:
+def planned_trainings(sessions: Dates, strategy: Strategy, *, asked: Collection[dt.date] = ()) -> list[Window]:
     """The trainings of a strategy over the sessions of its dataset, the one whose model is in use included.
+
+    Parameters
+    ----------
+    sessions : ndarray of datetime64[D]
+        Increasing.
+    strategy : Strategy
+    asked : collection of date
+        Days after whose close a retraining was asked for, beside those of the calendar of `learning.refit_months`. The model that was in
+        use until then predicts that day for the last time. Days before the first training's test are none for a retraining, and those
+        after the last session are ignored until their session is there.
 
     Raises
     ------
@@ -41,7 +57,7 @@ def planned_trainings(sessions: Dates, strategy: Strategy) -> list[Window]:
     """
     chosen = strategy.learning
     try:
-        return windows(
+        planned = windows(
             sessions,
             train_months=chosen.train_months,
             test_months=chosen.refit_months,
@@ -56,6 +72,38 @@ def planned_trainings(sessions: Dates, strategy: Strategy) -> list[Window]:
             f"learning: the dataset is {there}, and the first training takes {chosen.train_months} months and a session to predict. Lower "
             "learning.train_months, or give a longer history."
         ) from error
+    for day in sorted(set(asked)):
+        planned = _with_training_after(planned, sessions, strategy, day)
+    return planned
+
+
+def _with_training_after(planned: list[Window], sessions: Dates, strategy: Strategy, day: dt.date) -> list[Window]:
+    """The trainings with one more, on what was known at the close of a day, which takes over the rest of the test that it falls into."""
+    cut = int(np.searchsorted(sessions, np.datetime64(day), side="right"))
+    known = cut > 0 and day <= sessions[-1].item()
+    split = next((at for at, each in enumerate(planned) if known and each.test.start < cut <= each.test.stop), None)
+    if split is None or (split + 1 < len(planned) and cut == planned[split].test.stop):
+        return planned
+    before = planned[split]
+    begin = months_later(day + dt.timedelta(days=1), -strategy.learning.train_months)
+    start = 0 if strategy.learning.window == "expanding" else int(np.searchsorted(sessions, np.datetime64(begin)))
+    stop = cut - strategy.learning_gap
+    first = sessions[cut] if cut < len(sessions) else _session_after(day, strategy)
+    more = Window(
+        number=before.number + 1,
+        train=slice(start, stop),
+        test=slice(cut, before.test.stop),
+        train_from=sessions[start],
+        train_to=sessions[stop - 1],
+        test_from=first,
+        test_to=max(first, before.test_to),
+    )
+    cut_short = replace(before, test=slice(before.test.start, cut), test_to=sessions[cut - 1])
+    return [*planned[:split], cut_short, more, *(replace(each, number=each.number + 1) for each in planned[split + 1 :])]
+
+
+def _session_after(day: dt.date, strategy: Strategy) -> np.datetime64:
+    return exchange_sessions(day + dt.timedelta(days=1), day + _LONGEST_CLOSURE, calendar=strategy.calendar)[0]
 
 
 def validation_of(train: Dates, *, share: float, gap: int) -> Span:

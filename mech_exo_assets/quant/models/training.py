@@ -9,9 +9,10 @@ more costs nothing until the next training is due, and a run that is repeated gi
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +115,14 @@ class Known:
     weights: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
-def train(dataset: pl.LazyFrame, strategy: Strategy, *, known: Known | None = None, progress: Progress | None = None) -> Training:
+def train(
+    dataset: pl.LazyFrame,
+    strategy: Strategy,
+    *,
+    asked: Collection[dt.date] = (),
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> Training:
     """Train every model for every training of the walk-forward that is not known yet.
 
     For each training: hyperparameters where they are due (`tuning.tune` on purged inner folds); the number of rounds, or the penalty, by
@@ -126,6 +134,8 @@ def train(dataset: pl.LazyFrame, strategy: Strategy, *, known: Known | None = No
     dataset : LazyFrame
         In `schemas.DATASET`; read year by year.
     strategy : Strategy
+    asked : collection of date
+        Days after whose close a retraining was asked for; see `folds.planned_trainings`.
     known : Known, optional
     progress : callable, optional
 
@@ -137,7 +147,7 @@ def train(dataset: pl.LazyFrame, strategy: Strategy, *, known: Known | None = No
         If the validation leaves nothing of a training.
     """
     sessions = unique_dates(dataset.select("date").unique().collect()["date"])
-    windows = planned_trainings(sessions, strategy)
+    windows = planned_trainings(sessions, strategy, asked=asked)
     first = dataset.filter(pl.col("date") <= pl.lit(windows[0].train_to).cast(pl.Date))
     sectors = first.select(pl.col(SECTOR).unique()).collect()[SECTOR].to_list()
     features = Features.of(dataset.collect_schema().names(), sectors, with_sector="sector" in strategy.learning.features)
@@ -283,8 +293,8 @@ class _Trainer:
         return self._rows.mean_ic(test, self._rows.predicted(test, model)) if _length(test) else None
 
     def _judged_again(self, kind: str, figures: Mapping[str, Any], text: str, window: Window) -> Mapping[str, Any]:
-        """The figures of a known model whose test was not over when it was judged, with what is known of the test by now."""
-        if figures["test_to"] is not None:
+        """The figures of a known model; where its test is another one than that it was judged on, with what is known of it by now."""
+        if figures["test_to"] == window.test_to.item():
             return figures
         model = load(kind, self._rows.features, text, threads=self._strategy.learning.threads)
         return {**figures, "test_ic": self._test_ic(model, window)}

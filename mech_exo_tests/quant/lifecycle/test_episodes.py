@@ -70,6 +70,14 @@ def test_a_request_is_open_until_it_is_decided():
     assert episodes.open_request(history(*asked, ("refused", "b", {"request": 99}))).id == 2
 
 
+def test_models_are_fitted_anew_on_the_days_of_the_requests_of_this_account():
+    asked = [("retrain_requested", "a", {"as_of": day}) for day in ("2020-02-05", "2020-01-10", "2020-01-10")]
+    assert episodes.asked_after(history(FIRST, *asked)) == [dt.date(2020, 1, 10), dt.date(2020, 2, 5)]
+    other = history(FIRST, *asked, ("strategy_registered", "c", {"as_of": "2020-02-06"}))
+    assert len(episodes.asked_after(other)) == 2
+    assert episodes.asked_after(history(FIRST, *asked, crowned("strategy_registered", "b", "2020-03-02"))) == []
+
+
 def test_the_champion_is_impaired_while_something_stands():
     assert not episodes.impaired(history(FIRST))
     assert episodes.impaired(history(FIRST, ("decay_detected", "a", {"subject": "x"})))

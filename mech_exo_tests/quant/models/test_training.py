@@ -74,6 +74,27 @@ def test_a_longer_history_trains_only_what_has_come_due(done):
     assert was_open.figures["test_ic"] != folds[was_open.kind]["test_ic"][-1]
 
 
+def test_a_retraining_that_was_asked_for_fits_one_more_model_of_each_kind_and_keeps_all_others(done):
+    folds, models, stacking = tables_of(done)
+    last = FRAME["date"].max()
+    asked = train(FRAME.lazy(), strategy(**CHOSEN), asked=[last], known=known_from(folds, models, stacking))
+    fresh = [fit for fit in asked.fits if fit.fresh]
+    assert [(fit.kind, fit.window.number) for fit in fresh] == [(kind, folds["ridge"].height + 1) for kind in TRAININGS]
+    assert all(fit.figures["test_ic"] is None for fit in fresh)
+    assert {fit.window.train.stop for fit in fresh} == {900 - strategy(**CHOSEN).learning_gap}
+    again, other, weights = tables_of(asked, folds)
+    assert again["xgboost"]["test_to"].to_list()[-2:] == [last, None]
+    # What was predicted until then stays; the next session is predicted by the new models.
+    assert prediction_table(FRAME, other, weights, threads=2).equals(prediction_table(FRAME, models, stacking, threads=2))
+    day_more = planted(901, 12, seed=9).filter(pl.col("date") > last)
+    old, new = (prediction_table(day_more, *each, threads=2) for each in ((models, stacking), (other, weights)))
+    assert new.height == old.height > 0
+    assert not new.equals(old)
+    # A training later, with the day in it, it is known and judged on it.
+    later = train(pl.concat([FRAME, day_more]).lazy(), strategy(**CHOSEN), asked=[last], known=known_from(again, other, weights))
+    assert not any(fit.fresh for fit in later.fits)
+
+
 @pytest.mark.parametrize("change", [{"rounds": 11}, {"objective": "ranking"}, {"embargo": 5}, {"features": ("scores",)}])
 def test_other_choices_are_another_model(done, change):
     known = known_from(*tables_of(done))
