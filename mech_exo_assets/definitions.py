@@ -24,7 +24,14 @@ from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.factor_pages import factor_pages
 from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
-from mech_exo_assets.defs.lifecycle_sensors import comparison_sensor, decay_sensor, drift_sensor, probation_sensor, retrain_sensor
+from mech_exo_assets.defs.lifecycle_sensors import (
+    comparison_sensor,
+    decay_sensor,
+    deploy_sensor,
+    drift_sensor,
+    probation_sensor,
+    retrain_sensor,
+)
 from mech_exo_assets.defs.resources import build_resources
 from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search
 from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
@@ -68,6 +75,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             retrain_sensor,
             comparison_sensor,
             probation_sensor,
+            deploy_sensor,
             announcement_sensor,
             status_sensor,
             run_failure_alert,

@@ -10,7 +10,24 @@ from typing import Annotated
 
 import typer
 
-from mech_exo_assets.cli import champion, decay, explain, export, learn, ledger, replay, report, retrain, run, search, simulate, status, up
+from mech_exo_assets.cli import (
+    champion,
+    dashboard,
+    decay,
+    explain,
+    export,
+    learn,
+    ledger,
+    replay,
+    report,
+    retrain,
+    run,
+    search,
+    simulate,
+    status,
+    up,
+    user,
+)
 from mech_exo_assets.errors import InputError, MechExoError
 
 app = typer.Typer(
@@ -23,6 +40,7 @@ app = typer.Typer(
 )
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=up.EXAMPLES)(up.up)
+app.command(epilog=dashboard.EXAMPLES)(dashboard.dashboard)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=decay.EXAMPLES)(decay.decay)
 app.command(epilog=learn.EXAMPLES)(learn.learn)
@@ -37,6 +55,7 @@ app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.add_typer(report.app, name="report")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(user.app, name="user")
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""`mech-exo up`: the Dagster UI, the daemon and the MLflow UI of a home, on this machine only.
+"""`mech-exo up`: the Dagster UI, the daemon, the dashboard and the MLflow UI of a home, on this machine only.
 
 What belongs here: starting, watching and ending the processes. What does not: anything that they do.
 """
@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from types import FrameType
 from typing import Annotated
 
@@ -45,7 +46,7 @@ EXAMPLES = """
 Examples:
   mech-exo up
   mech-exo up --home mydata --port 3333 --mlflow-port 5555
-  mech-exo up --mlflow-port 0            without MLflow
+  mech-exo up --mlflow-port 0 --dashboard-port 0    without MLflow and dashboard
   mech-exo up --read-only                for reviewers: nothing can be launched or deleted
 """
 
@@ -56,30 +57,66 @@ def up(
     home: Home = None,
     config: Config = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI.")] = 3000,
+    dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the dashboard; 0: not served.")] = 8050,
     mlflow_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MLflow UI; 0: not served.")] = 5000,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="A UI that cannot launch or delete, no daemon, and no MLflow, which has no such mode.")
+        bool,
+        typer.Option(
+            "--read-only",
+            help="A UI that cannot launch or delete, a dashboard without actions, no daemon, and no MLflow, which has no such mode.",
+        ),
     ] = False,
 ) -> None:
-    """Serve the Dagster UI, with the daemon that runs schedules, sensors and automation, and the MLflow UI, until Ctrl-C."""
+    """Serve the Dagster UI, the daemon that runs schedules, sensors and automation, the dashboard and the MLflow UI, until Ctrl-C."""
     settings = settings_of_home(home, source, config)
     require_choices(settings)
-    _require_free(port, "--port")
-    if mlflow_port and not read_only:
-        if mlflow_port == port:
-            raise InputError(f"port {port} cannot serve both UIs. Give another with --mlflow-port, or 0 for no MLflow.")
-        _require_free(mlflow_port, "--mlflow-port (0: without MLflow)")
+    ports = Ports(port, dashboard_port, 0 if read_only else mlflow_port)
+    ports.require_free()
+    # What these processes link to is where they are served now, unless people reach them by other names.
+    os.environ.setdefault("MECH_EXO_UI_URL", f"http://{HOST}:{port}")
+    os.environ.setdefault("MECH_EXO_DASHBOARD_URL", f"http://{HOST}:{dashboard_port}")
     if read_only:
         dagster_instance(settings).dispose()
-        _serve(settings, port=port, mlflow_port=0, read_only=True)
+        _serve(settings, ports, read_only=True)
         return
     with only_server(settings):
         with dagster_instance(settings) as instance:
             close_abandoned_runs(settings, instance)
-        _serve(settings, port=port, mlflow_port=mlflow_port, read_only=False)
+        _serve(settings, ports, read_only=False)
 
 
-def _serve(settings: Settings, *, port: int, mlflow_port: int, read_only: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each server listens; 0: not at all."""
+
+    dagster: int
+    dashboard: int
+    mlflow: int
+
+    def require_free(self) -> None:
+        """Refuse ports of which one is taken, or named twice.
+
+        Raises
+        ------
+        InputError
+            Naming the port and its option.
+        """
+        named = {
+            "--port": self.dagster,
+            "--dashboard-port (0: without the dashboard)": self.dashboard,
+            "--mlflow-port (0: without MLflow)": self.mlflow,
+        }
+        seen: set[int] = set()
+        for option, port in named.items():
+            if port and port in seen:
+                raise InputError(f"port {port} cannot serve two of them. Give another with {option}.")
+            seen.add(port)
+            if port:
+                _require_free(port, option)
+
+
+def _serve(settings: Settings, ports: Ports, *, read_only: bool) -> None:
+    port = ports.dagster
     web = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", HOST, "-p", str(port), "--log-level", "warning"]
     daemon = [sys.executable, "-m", "dagster._daemon", "run", "-m", MODULE, "--log-level", "warning"]
     commands = {"the UI": [*web, "--read-only"]} if read_only else {"the UI": web, "the daemon": daemon}
@@ -94,11 +131,16 @@ def _serve(settings: Settings, *, port: int, mlflow_port: int, read_only: bool) 
         console.print(f"[bold]http://{HOST}:{port}[/]{'  (read-only)' if read_only else ''}   Ctrl-C ends it.", highlight=False)
         if read_only:
             console.print("MLflow is not served: it has no read-only mode.", highlight=False)
-        elif mlflow_port:
+        if ports.dashboard:
+            page = [sys.executable, "-m", "mech_exo_assets.dashboard", "--port", str(ports.dashboard)]
+            processes["the dashboard"] = _start([*page, "--read-only"] if read_only else page)
+            _wait_until_served(ports.dashboard, processes, name="the dashboard", path="static/icon.svg")
+            console.print(f"[bold]http://{HOST}:{ports.dashboard}[/]  dashboard", highlight=False)
+        if ports.mlflow:
             # Not before: it would take the processor from the UI, which more people wait for.
-            processes["MLflow"] = _start([sys.executable, "-m", "mech_exo_assets.cli.mlflow_server", str(mlflow_port)])
-            _wait_until_served(mlflow_port, processes, name="MLflow", path="health")
-            console.print(f"[bold]http://{HOST}:{mlflow_port}[/]  MLflow", highlight=False)
+            processes["MLflow"] = _start([sys.executable, "-m", "mech_exo_assets.cli.mlflow_server", str(ports.mlflow)])
+            _wait_until_served(ports.mlflow, processes, name="MLflow", path="health")
+            console.print(f"[bold]http://{HOST}:{ports.mlflow}[/]  MLflow", highlight=False)
         _watch(processes)
     except KeyboardInterrupt:
         console.print("Ending …")

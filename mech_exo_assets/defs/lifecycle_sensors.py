@@ -205,6 +205,23 @@ def _decided(ledger: Ledger, lake: Lake, strategy: Strategy, concluded: Event, c
 
 
 @dg.sensor(
+    name="deploy",
+    job=DEPLOY,
+    minimum_interval_seconds=INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Publishes who is champion after a person has promoted or rolled back in the dashboard, which only writes to the ledger.",
+)
+def deploy_sensor(context: dg.SensorEvaluationContext, ledger: dg.ResourceParam[Ledger]) -> dg.SensorResult | dg.SkipReason:
+    """One run for each change of champion that asks for one."""
+    asked = [event for event in ledger.events(after=int(context.cursor or 0)) if event.payload.get("deploy")]
+    if not asked:
+        return dg.SkipReason("Nobody has changed the champion in the dashboard since the last look.")
+    event = asked[-1]
+    tags = {REASON_TAG: str(event.payload["reason"]), ACTOR_TAG: event.actor, "mech_exo/event": str(event.id)}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"deployed-{event.id}", tags=tags)], cursor=str(event.id))
+
+
+@dg.sensor(
     name="probation",
     job=DEPLOY,
     minimum_interval_seconds=INTERVAL,

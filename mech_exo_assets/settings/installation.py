@@ -56,6 +56,14 @@ class Settings(BaseSettings):
         Other channels to which alerts go (MECH_EXO_ALERT_URLS): addresses as apprise takes them, with blanks between them.
     ui_url : str
         Address of the Dagster UI for people who get an alert (MECH_EXO_UI_URL). Default: where `mech-exo up` serves it.
+    dashboard_url : str
+        Address of the dashboard for people (MECH_EXO_DASHBOARD_URL); assets in the Dagster UI link to it. Default: where `mech-exo up`
+        serves it.
+    auth : Path or None
+        File of the dashboard's users (MECH_EXO_AUTH), as `mech-exo user add` writes it; with one, everybody has to sign in.
+    dashboard_hosts : str
+        Names, with blanks between them, under which the dashboard may be asked besides those of this machine itself
+        (MECH_EXO_DASHBOARD_HOSTS); the name that a proxy in front of it is reached by.
     db_url : SecretStr or None
         Database of the weight searches, of MLflow and of the ledger (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
         `postgresql://user:password@host/database`, which several machines may share. Default: SQLite files in the home (`studies_url`,
@@ -72,8 +80,11 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None
     db_url: SecretStr | None = None
     ui_url: str = "http://127.0.0.1:3000"
+    dashboard_url: str = "http://127.0.0.1:8050"
+    auth: Path | None = None
+    dashboard_hosts: str = ""
 
-    @field_validator("home", "config")
+    @field_validator("home", "config", "auth")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()

@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Fact)
 
 DETECTIONS = ("drift_detected", "decay_detected")
 RECOVERED = "recovered"
+ACKNOWLEDGED = "acknowledged"
 REQUEST = "retrain_requested"
 DECISIONS = ("promoted", "refused", "retrain_failed")
 """Kinds of events that close a request, which their payload names as `request`."""
@@ -70,6 +71,26 @@ def asked_after(events: Sequence[F]) -> list[dt.date]:
         elif event.kind == REQUEST:
             days.add(dt.date.fromisoformat(event.payload["as_of"]))
     return sorted(days)
+
+
+def open_alerts(events: Sequence[F]) -> list[F]:
+    """Events that wait for a person, in their order.
+
+    A detection, while it stands; a failed retraining, until a later request; a rollback by the probation. What a person has acknowledged
+    waits no more.
+    """
+    seen = {event.payload.get("event") for event in events if event.kind == ACKNOWLEDGED}
+    last_request = max((event.id for event in events if event.kind == REQUEST), default=0)
+    return [
+        event
+        for event in events
+        if event.id not in seen
+        and (
+            (event.kind in DETECTIONS and standing(events, event.kind, event.payload.get("subject", "")) is event)
+            or (event.kind == "retrain_failed" and event.id > last_request)
+            or (event.kind == "rolled_back" and "promotion" in event.payload)
+        )
+    ]
 
 
 def comparison_under_way(events: Sequence[F]) -> F | None:

@@ -5,8 +5,8 @@ What belongs here: the tables of one search, each in one version. What does not:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -81,12 +81,28 @@ def gather(lake: Lake, *, source: str, database: str, written: datetime) -> Sear
         If a table of the search is not in the lake, or not of the same search as the others.
     """
     versions = versions_of_one_search(lake)
-    tables = {schema.key: lake.read(schema.key, version=versions[schema.key]) for schema in _TABLES}
+    content = search_content(lambda key: lake.read(key, version=versions[key]), versions, source=source, written=written)
+    found = importances(content.trials, content.trial_weights, seed=content.record["seed"])
+    return replace(content, database=database, importances=found)
+
+
+def search_content(read: Callable[[str], pl.DataFrame], versions: Mapping[str, int], *, source: str, written: datetime) -> SearchContent:
+    """The content of the newest search, from wherever its tables are read; without importances, which take seconds.
+
+    Parameters
+    ----------
+    read : callable
+        Gives a table by its key.
+    versions : mapping of str to int
+    source, written
+        As in `SearchContent`.
+    """
+    tables = {schema.key: read(schema.key) for schema in _TABLES}
     history = tables[HISTORY.key].sort("searched_at", "study")
     record = history.tail(1).to_dicts()[0]
     return SearchContent(
         source=source,
-        database=database,
+        database="",
         written=written,
         record=record,
         trials=tables[TRIALS.key],
@@ -98,7 +114,7 @@ def gather(lake: Lake, *, source: str, database: str, written: datetime) -> Sear
         comparison=tables[COMPARISON.key],
         returns=tables[HOLDOUT_RETURNS.key],
         history=history,
-        importances=importances(tables[TRIALS.key], tables[TRIAL_WEIGHTS.key], seed=record["seed"]),
+        importances={},
         versions=versions,
     )
 

@@ -34,6 +34,7 @@ KINDS: Mapping[str, str] = {
     "rolled_back": "A former champion is champion again from the next session on.",
     "rotated": "Factors have less weight since they have decayed.",
     "manual_override": "A person has made a version champion.",
+    "acknowledged": "A person has seen an event that waits for one, and says what is done about it.",
 }
 """What may happen, and what it means."""
 

@@ -1,0 +1,1 @@
+"""Who may look and act, and what no request gets past."""

@@ -1,0 +1,107 @@
+"""Signing in and out, and who asks.
+
+What belongs here: sessions. What does not: passwords (`users`), and what an operator may do (`actions`).
+"""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+from flask import Flask, Response, abort, g, redirect, render_template, request, session
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response as AnyResponse
+
+from mech_exo_assets.dashboard.access.users import User, Users
+
+SESSION_SECONDS = 12 * 3600
+"""After so long everybody signs in again."""
+_OPEN = ("/sign-in", "/static/", "/favicon.ico", "/health")
+"""Addresses, or their beginnings, for which nobody has to sign in. `/health` says less there then."""
+ATTEMPTS = "10 per minute; 60 per hour"
+"""Of signing in, from one address."""
+ATTEMPTS_OF_A_NAME = "20 per hour"
+"""Of signing in with one name, from wherever."""
+
+
+def install(server: Flask, users: Users | None, forms: CSRFProtect, *, read_only: bool) -> None:
+    """Ask everybody who comes to sign in; nobody where there is no file of users."""
+    if users is None:
+        server.before_request(_nobody)
+        return
+    limiter = Limiter(get_remote_address, app=server, storage_uri="memory://", default_limits=[])
+
+    @server.before_request
+    def _who() -> AnyResponse | None:
+        user = _in_session(users) or _by_header(users)
+        g.user, g.with_users = User(user.name, "viewer") if user is not None and read_only else user, True
+        if g.user is not None or request.path.startswith(_OPEN):
+            return None
+        if request.path == "/metrics":
+            return Response("Sign in, with a user of the dashboard.\n", 401, {"WWW-Authenticate": 'Basic realm="Mech-Exo"'})
+        if request.method == "GET" and request.accept_mimetypes.accept_html and not request.path.startswith("/_"):
+            return redirect(f"/sign-in?next={quote(request.full_path.rstrip('?'), safe='')}")
+        return Response('{"error": "Sign in first."}\n', 401, mimetype="application/json")
+
+    @server.get("/sign-in")
+    def sign_in_page() -> str:
+        return render_template("sign_in.html", next=_inside(request.args.get("next")), fault=None)
+
+    @server.post("/sign-in")
+    @limiter.limit(ATTEMPTS)
+    @limiter.limit(ATTEMPTS_OF_A_NAME, key_func=lambda: f"name:{request.form.get('name', '')[:64].lower()}")
+    def sign_in() -> AnyResponse | tuple[str, int]:
+        forms.protect()
+        user = users.authenticated(request.form.get("name", ""), request.form.get("password", ""))
+        after = _inside(request.form.get("next"))
+        if user is None:
+            return render_template("sign_in.html", next=after, fault="Name or password is wrong."), 401
+        # What the session held before is not that of the user: a session that somebody else had begun is not taken over.
+        session.clear()
+        session.update(name=user.name, mark=users.mark(user.name), until=time.time() + SESSION_SECONDS)
+        return redirect(after)
+
+    @server.post("/sign-out")
+    def sign_out() -> AnyResponse:
+        forms.protect()
+        session.clear()
+        return redirect("/sign-in")
+
+    @server.errorhandler(429)
+    def too_often(_error: Exception) -> tuple[str, int]:
+        return render_template("sign_in.html", next="/", fault="Too many attempts. Wait a minute, and try again."), 429
+
+
+def require_operator() -> User:
+    """Who asks, if they may act; the request is refused otherwise."""
+    user: User | None = g.user
+    if user is None or not user.may_act:
+        abort(403, "Only an operator may do that.")
+    return user
+
+
+def _nobody() -> None:
+    g.user, g.with_users = None, False
+
+
+def _in_session(users: Users) -> User | None:
+    name = session.get("name")
+    if not isinstance(name, str) or session.get("until", 0) < time.time():
+        return None
+    user = users.user(name)
+    return user if user is not None and session.get("mark") == users.mark(name) else None
+
+
+def _by_header(users: Users) -> User | None:
+    """Who a program says that it is: what Prometheus sends. Reading only."""
+    sent = request.authorization
+    if request.path not in ("/metrics", "/health") or sent is None or sent.type != "basic":
+        return None
+    return users.authenticated(sent.username or "", sent.password or "")
+
+
+def _inside(address: str | None) -> str:
+    """An address of this server, or the first page."""
+    return address if address and address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable() else "/"

@@ -1,0 +1,1 @@
+"""One module for each page: from a look at the home to what is shown of it."""

@@ -1,0 +1,120 @@
+"""The dashboard as one WSGI application: pages, health, metrics, files, actions, and the rules around them.
+
+What belongs here: putting these together. What does not: listening (`__main__`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+from dash import Dash
+from flask import Flask, Response, abort, g
+from flask_wtf.csrf import CSRFProtect
+
+from mech_exo_assets.dashboard import actions, downloads, router
+from mech_exo_assets.dashboard.access import sign_in
+from mech_exo_assets.dashboard.access.guard import guard
+from mech_exo_assets.dashboard.access.users import Users
+from mech_exo_assets.dashboard.health import health
+from mech_exo_assets.dashboard.metrics import exposition
+from mech_exo_assets.dashboard.shell import shell
+from mech_exo_assets.dashboard.watch import Watch
+from mech_exo_assets.settings import Settings
+
+
+def build_server(settings: Settings, *, loopback: bool = True, read_only: bool = False) -> Flask:
+    """The application on a home.
+
+    Parameters
+    ----------
+    settings : Settings
+    loopback : bool
+        Whether only this machine can reach it; otherwise cookies are sent over TLS only.
+    read_only : bool
+        Whether operators, too, may only look.
+
+    Raises
+    ------
+    InputError
+        If the file of users is not accepted.
+    """
+    users = None if settings.auth is None else Users(settings.auth)
+    watch = Watch(settings)
+    server = Flask("mech_exo_assets.dashboard", static_folder="static", template_folder="templates")
+    server.config.update(
+        # Forms need a key for their token also where nobody signs in; it may be another at each start then.
+        SECRET_KEY=users.secret if users else secrets.token_hex(32),
+        SESSION_COOKIE_NAME="mech_exo",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=not loopback,
+        WTF_CSRF_TIME_LIMIT=sign_in.SESSION_SECONDS,
+        WTF_CSRF_CHECK_DEFAULT=False,
+    )
+    # In this order: nothing of Dash is asked before it is known who asks, and by which name.
+    policies: list[str] = []
+    guard(server, hosts=settings.dashboard_hosts.split(), inline_scripts=policies)
+    forms = CSRFProtect(server)
+    sign_in.install(server, users, forms, read_only=read_only)
+    app = Dash(
+        "mech_exo_assets.dashboard",
+        server=False,
+        title="Mech-Exo",
+        update_title="",
+        serve_locally=True,
+        compress=False,
+        assets_folder="no-assets",
+        suppress_callback_exceptions=True,
+        external_stylesheets=["/static/dashboard.css"],
+        index_string=_INDEX,
+    )
+    app.init_app(server)
+    app.layout = lambda: shell(g.user, ui_url=settings.ui_url, home=str(settings.home))
+    router.install(app, watch)
+    policies.extend(app.csp_hashes())
+    _install_state(server, watch)
+    downloads.install(server, watch)
+    actions.install(server, watch, forms)
+    return server
+
+
+_INDEX = """<!doctype html>
+<html lang="en">
+<head>
+{%metas%}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{%title%}</title>
+<link rel="icon" href="/static/icon.svg">
+{%css%}
+</head>
+<body>
+{%app_entry%}
+{%config%}
+{%scripts%}
+{%renderer%}
+</body>
+</html>
+"""
+
+
+def _install_state(server: Flask, watch: Watch) -> None:
+    @server.get("/health")
+    def state() -> Response:
+        with watch.view(g.user) as view:
+            found = health(view, watch.faults)
+        code = 503 if found["status"] == "fail" else 200
+        if g.with_users and g.user is None:
+            # Who has not signed in learns no more than a load balancer needs.
+            found = {"status": found["status"]}
+        return Response(json.dumps(found, indent=1) + "\n", code, mimetype="application/json")
+
+    @server.get("/metrics")
+    def metrics() -> Response:
+        with watch.view(g.user) as view:
+            body = exposition(view, health(view, watch.faults))
+        return Response(body, mimetype="text/plain; version=0.0.4; charset=utf-8")
+
+    @server.get("/favicon.ico")
+    def favicon() -> Response:
+        abort(404)
