@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import dagster as dg
 
 from mech_exo_assets.defs import (
@@ -22,6 +24,7 @@ from mech_exo_assets.defs import (
 )
 from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_alert, status_sensor
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
+from mech_exo_assets.defs.dashboard_links import with_dashboard_link
 from mech_exo_assets.defs.factor_pages import factor_pages
 from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
 from mech_exo_assets.defs.lifecycle_sensors import (
@@ -60,11 +63,11 @@ EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiproce
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
+    names = _factors(settings)
+    link = partial(with_dashboard_link, url=settings.dashboard_url, pages=frozenset(names))
+    assets = dg.map_asset_specs(link, [*dg.load_assets_from_modules(ROOMS), factor_pages(names)])
     return dg.Definitions(
-        assets=[
-            *dg.load_assets_from_modules(ROOMS),
-            factor_pages(_factors(settings)),
-        ],
+        assets=assets,
         resources=build_resources(settings),
         jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH, RETRAIN, DEPLOY],
         schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search],

@@ -15,6 +15,8 @@ from mech_exo_tests.postgres import PostgresServer, find_programs
 settings.register_profile("mech_exo", deadline=None)
 settings.load_profile("mech_exo")
 
+SIMULATED = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
+"""Source of `retrained_home`."""
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -49,4 +51,17 @@ def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("learned")
     fill(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def retrained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home on a small simulated market in which a person has asked for a challenger once; tests only read it, or a copy."""
+    from mech_exo_tests.e2e.living_market import write_choices
+    from mech_exo_tests.learned import done
+
+    home = tmp_path_factory.mktemp("retrained")
+    path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+    done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
+    done("retrain", "--home", str(home), "--reason", "to see it done")
     return home

@@ -16,6 +16,8 @@ from mech_exo_assets.schemas import TABLES, TableSchema
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
+COMES_FROM = "comes_from"
+"""Name of the metadata with column lineage as text."""
 KINDS = {"polars", "delta"}
 
 
@@ -145,7 +147,16 @@ def _static_metadata(schema: TableSchema) -> dict[str, Any]:
         "dagster/column_schema": column_schema(schema),
         "dagster/table_name": schema.key.replace("/", "."),
         "row": schema.row,
+        **_comes_from({column.name: column.source for column in schema.columns if column.source}),
     }
+
+
+def _comes_from(sources: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """Column lineage as a table that can be read: Dagster's open-source UI does not draw it."""
+    if not sources:
+        return {}
+    rows = [f"| `{column}` | {', '.join(f'`{source}`' for source in of)} |" for column, of in sources.items()]
+    return {COMES_FROM: dg.MetadataValue.md("\n".join(["| column | comes from |", "| --- | --- |", *rows]))}
 
 
 def _check_specs(schema: TableSchema, checks: Mapping[str, str] | None) -> list[dg.AssetCheckSpec]:
@@ -176,6 +187,8 @@ def materialised(
         figures["dagster/column_lineage"] = dg.TableColumnLineage(deps)
     if schema.one_column_per_factor:
         figures["dagster/column_schema"] = column_schema(schema, factors=[name for name in frame.columns if name not in schema.names])
+    if lineage:
+        figures |= _comes_from({**declared, **lineage})
     outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, frame), *checks)]
     return dg.MaterializeResult(asset_key=key_of(schema), value=frame, metadata=figures, check_results=outcomes)
 

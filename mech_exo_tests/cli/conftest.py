@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mech_exo_assets.cli.main import main
-from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.learned import SOURCE, VARIABLES, done
 from mech_exo_tests.searchable import choices, searchable_lake
 
@@ -63,18 +62,4 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("searched")
     searchable_lake(home / "lake")
     done("search", "--home", str(home), "--config", str(choices(home / "strategy.yaml")))
-    return home
-
-
-SIMULATED = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
-"""Source of `retrained_home`."""
-
-
-@pytest.fixture(scope="session")
-def retrained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home on a small simulated market in which a person has asked for a challenger once; tests only read it, or a copy."""
-    home = tmp_path_factory.mktemp("retrained")
-    path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
-    done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
-    done("retrain", "--home", str(home), "--reason", "to see it done")
     return home

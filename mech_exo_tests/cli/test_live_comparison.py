@@ -19,7 +19,8 @@ from mech_exo_assets.schemas import LIVE_COMPARISON
 from mech_exo_assets.settings import Strategy, load_settings, load_strategy
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
-from mech_exo_tests.cli.conftest import SIMULATED, Command
+from mech_exo_tests.cli.conftest import Command
+from mech_exo_tests.conftest import SIMULATED
 
 
 class Compared:

@@ -86,23 +86,18 @@ def _by_horizon(view: View, name: str) -> Component:
 def _over_time(view: View, name: str) -> Component:
     if not view.has(MONITOR.key):
         return section("Over time", nothing("The monitor has no session yet.", "Give a longer history."), name="over-time", wide=True)
-    rows = view.query(
-        "SELECT date, avg(ic) OVER w AS mean, stddev_samp(ic) OVER w / sqrt(count(ic) OVER w) AS error, count(ic) OVER w AS n, "
-        "statistic, threshold, watch_threshold FROM decay.monitor WHERE factor = ? "
-        "WINDOW w AS (ORDER BY date ROWS BETWEEN ? PRECEDING AND CURRENT ROW) ORDER BY date",
-        name,
-        ROLLING - 1,
-    )
+    rows = view.query("SELECT date, ic, statistic, threshold, watch_threshold FROM decay.monitor WHERE factor = ? ORDER BY date", name)
     if rows.is_empty():
         return section(
             "Over time", nothing("This factor has no monitored session.", "It needs scores and known returns."), name="over-time", wide=True
         )
-    judged = pl.col("n") >= ROLLING // 2
-    shown = rows.with_columns(
-        pl.when(judged).then("mean").alias("mean"),
-        pl.when(judged).then(pl.col("mean") - 1.96 * pl.col("error")).alias("low"),
-        pl.when(judged).then(pl.col("mean") + 1.96 * pl.col("error")).alias("high"),
+    # A window of which less than half is known says nothing.
+    known = pl.col("ic").is_not_null().cast(pl.Float64).rolling_sum(ROLLING, min_samples=1)
+    mean, spread = (
+        pl.col("ic").rolling_mean(ROLLING, min_samples=ROLLING // 2),
+        pl.col("ic").rolling_std(ROLLING, min_samples=ROLLING // 2),
     )
+    shown = rows.with_columns(mean=mean, low=mean - 1.96 * spread / known.sqrt(), high=mean + 1.96 * spread / known.sqrt())
     alarms = view.query("SELECT * FROM decay.alarms WHERE factor = ? ORDER BY alarm_date", name) if view.has(ALARMS.key) else ALARMS.empty()
     meaning = (
         f"Above: mean IC of the last {ROLLING} known sessions with ± 1.96 standard errors (as if sessions were independent). Below: the "

@@ -124,10 +124,11 @@ def _calibration(view: View) -> Component:
         )
     horizon = view.query("SELECT max(horizon) FROM market.forward_returns WHERE horizon <= 21").item()
     rows = view.query(
-        "WITH joined AS (SELECT p.date, p.value, r.value - avg(r.value) OVER (PARTITION BY p.date) AS excess FROM learning.predictions p "
+        "WITH joined AS (SELECT p.date, p.symbol, p.value, r.value - avg(r.value) OVER (PARTITION BY p.date) AS excess "
+        "FROM learning.predictions p "
         "JOIN market.forward_returns r ON p.date = r.date AND p.symbol = r.symbol AND r.horizon = ? "
         "WHERE p.model = 'ensemble' AND r.value IS NOT NULL), "
-        "binned AS (SELECT date, excess, ntile(10) OVER (PARTITION BY date ORDER BY value) AS decile FROM joined) "
+        "binned AS (SELECT date, excess, ntile(10) OVER (PARTITION BY date ORDER BY value, symbol) AS decile FROM joined) "
         "SELECT decile, avg(mean) AS mean, stddev_samp(mean) / sqrt(count(*) / ?::DOUBLE) AS error, count(*) AS sessions "
         "FROM (SELECT date, decile, avg(excess) AS mean FROM binned GROUP BY ALL) GROUP BY decile ORDER BY decile",
         horizon,

@@ -33,7 +33,7 @@ def build(view: View) -> Component:
                 files.tear_sheet,
                 "/reports/tear-sheet",
                 "Everything about the backtest on one page.",
-                "mech-exo report tear-sheet",
+                "mech-exo report tearsheet",
             ),
             _report(
                 "QuantStats report",

@@ -1,0 +1,37 @@
+"""Putting other rows into a home's published mart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.mart import Mart, update
+
+
+def publish(home: Path, **tables: pl.DataFrame) -> None:
+    """Write tables (`group__name`) to the lake, and publish all."""
+    settings = Settings(home=home)
+    lake, mart = Lake(settings.lake_path), Mart(settings.mart_path)
+    for name, frame in tables.items():
+        lake.write(TABLES[name.replace("__", "/")], frame)
+    with mart.staged() as path, duckdb.connect(str(path)) as connection:
+        update(connection, lake)
+
+
+def mart_of(home: Path) -> duckdb.DuckDBPyConnection:
+    """The published mart, as anybody opens it."""
+    return Mart(Settings(home=home).mart_path).connect()
+
+
+def with_drift(home: Path, *statuses: str) -> None:
+    """Let the newest rows of `live/drift` have these statuses, shortest window first; the last one counts for the rest."""
+    lake = Lake(Settings(home=home).lake_path)
+    drift = lake.read("live/drift").sort("date", "window")
+    newest = drift.filter(pl.col("date") == pl.col("date").max())
+    changed = newest.with_columns(pl.Series("status", [*statuses, *[statuses[-1]] * newest.height][: newest.height]))
+    publish(home, live__drift=pl.concat([drift.filter(pl.col("date") < pl.col("date").max()), changed]))

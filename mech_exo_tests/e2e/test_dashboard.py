@@ -1,0 +1,259 @@
+"""The dashboard in a real browser: every page, on homes with everything, with a breach, and with nothing; signing in and acting."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.ledger import Entry, Ledger
+from mech_exo_tests.dashboard.asking import PASSWORD, with_users
+from mech_exo_tests.dashboard.publishing import mart_of, with_drift
+from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM
+from mech_exo_tests.e2e.dashboard_server import dashboard
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not there; on Debian: apt install chromium"),
+]
+
+PAGES = ("/", "/factors", "/strategy", "/weights", "/learning", "/lifecycle", "/reports")
+DEEP = ("/factors/planted_01", "/strategy/SIM001", "/lifecycle/2")
+SIZES = {"phone": (390, 844), "desk": (1400, 900), "wall": (2560, 1440)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Generator[Any]:
+    """A tab that fails the test when anything on its pages goes wrong, or one of them asks another host."""
+    faults: list[str] = []
+    page = watched(browser.new_page(viewport={"width": 1400, "height": 900}), faults)
+    yield page
+    page.close()
+    assert faults == []
+
+
+def watched(page: Any, faults: list[str]) -> Any:
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on(
+        "request",
+        lambda request: None if "//127.0.0.1" in request.url or not request.url.startswith("http") else faults.append(request.url),
+    )
+    return page
+
+
+@pytest.fixture(scope="module")
+def full(retrained_home: Path) -> Generator[str]:
+    """Of a home in which everything but learning has happened."""
+    with dashboard(retrained_home) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def learned(learned_home: Path) -> Generator[str]:
+    with dashboard(learned_home) as address:
+        yield address
+
+
+def opened(tab: Any, address: str) -> None:
+    """Open a page, and wait until it is drawn."""
+    tab.goto(address)
+    tab.wait_for_selector("#page-title")
+    for graph in tab.query_selector_all(".dash-graph"):
+        graph.wait_for_selector(".main-svg")
+
+
+def violations(tab: Any) -> list[str]:
+    """Faults of accessibility that axe calls serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab).response["violations"]
+    return [
+        f"{each['impact']} {each['id']}: {each['help']}: {[node['target'] for node in each['nodes']][:4]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DEEP])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_drawn_without_a_fault_and_is_accessible(browser: Any, full: str, path: str, scheme: str):
+    faults: list[str] = []
+    page = watched(browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme), faults)
+    opened(page, full + path)
+    title = page.text_content("#page-title")
+    assert page.title() == f"{title} · Mech-Exo"
+    assert not title.startswith("No such")
+    assert violations(page) == []
+    page.close()
+    assert faults == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("path", [*PAGES, *DEEP])
+def test_no_page_is_wider_than_its_screen(browser: Any, full: str, path: str, size: str):
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    opened(page, full + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_the_page_of_learning_is_drawn_where_models_were_trained(tab: Any, learned: str):
+    opened(tab, f"{learned}/learning")
+    assert tab.locator("#model-table tbody tr").count() == 6
+    assert tab.locator(".dash-graph .main-svg").count() > 4
+    assert violations(tab) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_home_says_how_to_begin(tab: Any, tmp_path_factory: pytest.TempPathFactory, path: str):
+    with dashboard(tmp_path_factory.mktemp("empty")) as address:
+        opened(tab, address + path)
+        assert tab.locator(".nothing").count() >= 1
+        assert "NO DATA" in tab.text_content("#badges")
+        assert violations(tab) == []
+
+
+def test_a_breach_is_told_by_word_and_colour_on_every_page(tab: Any, retrained_home: Path, tmp_path: Path):
+    home = Path(shutil.copytree(retrained_home, tmp_path / "home"))
+    with_drift(home, "OK", "OK", "BREACH")
+    settings = Settings(home=home)
+    ledger = Ledger(settings.ledger_url, settings.ledger_head_path)
+    ledger.append(Entry("drift_detected", "test", {"summary": "Live has drifted.", "as_of": "2020-01-02"}, version="x"))
+    with dashboard(home) as address:
+        for path in PAGES:
+            opened(tab, address + path)
+            badge = tab.locator("#badges .badge-breach").first
+            assert "BREACH" in badge.text_content()
+        opened(tab, address)
+        assert "Live has drifted." in tab.text_content("#alerts")
+        assert violations(tab) == []
+
+
+def test_numbers_on_pages_are_those_of_the_mart(tab: Any, full: str, retrained_home: Path):
+    mart = mart_of(retrained_home)
+    opened(tab, full)
+    shown = {
+        row.locator("td").nth(0).text_content(): int(row.locator("td").nth(1).text_content())
+        for row in tab.locator("#factor-counts tbody tr").all()
+    }
+    assert shown == dict(mart.execute("SELECT status, count(*) FROM decay.status GROUP BY status").fetchall())
+    opened(tab, f"{full}/factors")
+    for factor, mean, t in mart.execute(
+        "SELECT factor, mean_ic, t_hac FROM decay.statistics WHERE horizon = (SELECT max(horizon) FROM decay.statistics)"
+    ).fetchall():
+        row = tab.locator(f'.ag-row:has(a[href="/factors/{factor}"])')
+        assert row.locator('[col-id="ic"]').text_content() == f"{mean:.4f}".replace("-", "−")
+        assert row.locator('[col-id="t_hac"]').text_content() == f"{t:.2f}".replace("-", "−")
+    opened(tab, f"{full}/reports")
+    row = tab.locator("#tables-list tbody tr", has_text="market/prices")
+    count = mart.execute("SELECT count(*) FROM market.prices").fetchone()[0]
+    assert row.locator("td").nth(1).text_content() == f"{count:,}"
+
+
+def test_a_table_is_sorted_by_a_click_and_a_link_leads_to_a_factor(tab: Any, full: str):
+    opened(tab, f"{full}/factors")
+
+    def first() -> str:
+        return tab.locator('.ag-row[row-index="0"] [col-id="ic"]').text_content().replace("−", "-")
+
+    header = tab.locator('.ag-header-cell[col-id="ic"] .ag-header-cell-label')
+    header.click()
+    tab.wait_for_selector('.ag-header-cell[col-id="ic"][aria-sort="ascending"]')
+    low = float(first())
+    header.click()
+    tab.wait_for_selector('.ag-header-cell[col-id="ic"][aria-sort="descending"]')
+    assert low < float(first())
+    tab.locator(".ag-row a").first.click()
+    tab.wait_for_url("**/factors/planted_*")
+    tab.wait_for_selector("#factor-status")
+
+
+def test_the_keyboard_is_enough(tab: Any, full: str):
+    opened(tab, full)
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "To the content"
+    for _ in range(4):
+        tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Strategy"
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.title.startsWith('Strategy')")
+    assert tab.evaluate("document.activeElement.id") == "page-title"
+
+
+def test_light_and_dark_are_switched_and_remembered(tab: Any, full: str):
+    opened(tab, full)
+    before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.click("#scheme")
+    tab.wait_for_function(f"getComputedStyle(document.body).backgroundColor !== '{before}'")
+    after = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    opened(tab, full)
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == after
+
+
+def test_a_plot_and_a_table_are_downloaded(tab: Any, full: str):
+    opened(tab, f"{full}/strategy")
+    tab.hover("#equity")
+    with tab.expect_download() as picture:
+        tab.click('#equity [data-title^="Download plot"]')
+    assert picture.value.suggested_filename == "equity.png"
+    opened(tab, f"{full}/reports")
+    with tab.expect_download() as file:
+        tab.click('a[href="/download/decay/status.csv"]')
+    assert file.value.suggested_filename.startswith("decay_status_v")
+
+
+def test_the_tear_sheet_is_drawn_apart_from_the_dashboard(tab: Any, full: str):
+    tab.goto(f"{full}/reports/tear-sheet")
+    tab.wait_for_selector(".main-svg")
+    assert tab.evaluate("window.origin") == "null"
+
+
+def test_an_operator_signs_in_acts_and_signs_out(tab: Any, retrained_home: Path, tmp_path: Path):
+    home = Path(shutil.copytree(retrained_home, tmp_path / "home"))
+    users = with_users(tmp_path / "users.yaml", ann="viewer", bob="operator")
+    settings = Settings(home=home)
+    ledger = Ledger(settings.ledger_url, settings.ledger_head_path)
+    with dashboard(home, variables={"MECH_EXO_AUTH": str(users)}) as address:
+        tab.goto(f"{address}/strategy")
+        assert tab.url == f"{address}/sign-in?next=%2Fstrategy"
+        assert violations(tab) == []
+        tab.fill("#name", "bob")
+        tab.fill("#password", PASSWORD)
+        tab.click("button[type=submit]")
+        tab.wait_for_selector("#page-title")
+        assert tab.text_content("#page-title") == "Strategy"
+        assert tab.text_content("#user") == "bob (operator)"
+        tab.click("text=Actions")
+        tab.wait_for_selector("#retrain-reason")
+        assert violations(tab) == []
+        tab.fill("#retrain-reason", "a new data vendor")
+        tab.click("#retrain button")
+        tab.wait_for_selector(".done")
+        event = ledger.last()
+        assert (event.kind, event.actor, event.payload["reason"]) == ("retrain_requested", "bob (dashboard)", "a new data vendor")
+        tab.click(".done a")
+        tab.wait_for_selector("#page-title")
+        assert "a new data vendor" in tab.text_content("#main")
+        tab.click("text=Sign out")
+        tab.wait_for_selector("#password")
+        tab.fill("#name", "ann")
+        tab.fill("#password", PASSWORD)
+        tab.click("button[type=submit]")
+        tab.wait_for_selector("#page-title")
+        assert tab.locator("text=Actions").count() == 0

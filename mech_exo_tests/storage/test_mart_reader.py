@@ -1,0 +1,126 @@
+"""Reading the mart while it is published anew: one state for each look, and the new one for the next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mech_exo_assets.schemas import OPTIMISED
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.mart import Mart, update
+from mech_exo_assets.storage.mart_reader import KEPT, MartReader
+
+COUNT = "SELECT count(*) FROM weights.optimised"
+
+
+def publish(root: Path, weights: list[float]) -> Path:
+    """Publish a table with a row for each weight."""
+    import duckdb
+
+    lake, mart = Lake(root / "lake"), Mart(root / "mart.duckdb")
+    rows = {name: [0.0] * len(weights) for name in OPTIMISED.names} | {
+        "factor": [f"f{at}" for at in range(len(weights))],
+        "weight": weights,
+    }
+    lake.write(OPTIMISED, pl.DataFrame(rows, schema=OPTIMISED.dtypes()))
+    with mart.staged() as path, duckdb.connect(str(path)) as connection:
+        update(connection, lake)
+    return mart.path
+
+
+def test_nothing_is_there_before_the_first_publication(tmp_path: Path):
+    reader = MartReader(tmp_path / "mart.duckdb")
+    with reader.snapshot() as mart:
+        assert mart is None
+    publish(tmp_path, [1.0])
+    with reader.snapshot() as mart:
+        assert mart is not None
+        assert mart.query(COUNT).item() == 1
+
+
+def test_the_next_look_sees_what_was_published_meanwhile(tmp_path: Path):
+    reader = MartReader(publish(tmp_path, [1.0]))
+    with reader.snapshot() as mart:
+        assert mart.query(COUNT).item() == 1
+        first = mart.tables["weights/optimised"]
+    publish(tmp_path, [0.5, 0.5])
+    with reader.snapshot() as mart:
+        assert mart.query(COUNT).item() == 2
+        assert mart.tables["weights/optimised"].version == first.version + 1
+        assert mart.tables["weights/optimised"].rows == 2
+
+
+def test_a_look_keeps_its_state_to_its_end_also_when_another_is_published(tmp_path: Path):
+    reader = MartReader(publish(tmp_path, [1.0]))
+    with reader.snapshot() as mart:
+        publish(tmp_path, [0.5, 0.5])
+        assert mart.query(COUNT).item() == 1
+        assert mart.query("SELECT sum(weight) FROM weights.optimised").item() == 1.0
+
+
+def test_who_comes_when_a_new_file_is_there_waits_for_those_who_look_at_the_old_one(tmp_path: Path):
+    reader, seen = MartReader(publish(tmp_path, [1.0])), []
+
+    def later() -> None:
+        with reader.snapshot() as mart:
+            seen.append(mart.query(COUNT).item())
+
+    with reader.snapshot() as mart:
+        publish(tmp_path, [0.5, 0.5])
+        waiting = threading.Thread(target=later)
+        waiting.start()
+        time.sleep(0.2)
+        assert seen == []
+        assert mart.query(COUNT).item() == 1
+    waiting.join(timeout=10)
+    assert seen == [2]
+
+
+def test_many_threads_read_while_it_is_published_again_and_again(tmp_path: Path):
+    reader, faults, ended = MartReader(publish(tmp_path, [1.0])), [], threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            try:
+                with reader.snapshot() as mart:
+                    count, total = mart.query("SELECT count(*), sum(weight) FROM weights.optimised").row(0)
+                    if abs(total - 1.0) > 1e-9 or mart.tables["weights/optimised"].rows != count:
+                        faults.append((count, total))
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is the finding)
+                faults.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for size in range(2, 12):
+        publish(tmp_path, [1.0 / size] * size)
+    ended.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert faults == []
+    with reader.snapshot() as mart:
+        assert mart.query(COUNT).item() == 11
+
+
+def test_a_query_is_made_once_for_a_state_and_what_is_kept_has_a_limit(tmp_path: Path):
+    reader = MartReader(publish(tmp_path, [1.0]))
+    with reader.snapshot() as mart:
+        asked = "SELECT weight + ? FROM weights.optimised"
+        assert mart.query(asked, [1.0]) is mart.query(asked, [1.0])
+        assert mart.query(asked, [2.0]).item() == pytest.approx(3.0)
+        first = mart.query(asked, [1.0])
+        for number in range(KEPT + 1):
+            mart.query(asked, [float(number + 10)])
+        assert mart.query(asked, [1.0]) is not first
+
+
+def test_a_table_without_rows_is_not_there(tmp_path: Path):
+    reader = MartReader(publish(tmp_path, []))
+    with reader.snapshot() as mart:
+        assert "weights/optimised" in mart.tables
+        assert not mart.has("weights/optimised")
+        assert not mart.has("market/prices")
