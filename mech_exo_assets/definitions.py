@@ -65,7 +65,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The asset graph on the given home and source."""
     names = _factors(settings)
     link = partial(with_dashboard_link, url=settings.dashboard_url, pages=frozenset(names))
-    assets = dg.map_asset_specs(link, [*dg.load_assets_from_modules(ROOMS), factor_pages(names)])
+    loaded = [each for each in dg.load_assets_from_modules(ROOMS) if isinstance(each, dg.AssetsDefinition)]
+    assets = dg.map_asset_specs(link, [*loaded, factor_pages(names)])
     return dg.Definitions(
         assets=assets,
         resources=build_resources(settings),
