@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from mech_exo_assets.cli.launch import launch
+from mech_exo_assets.cli.launch import launch, publish
 from mech_exo_assets.cli.options import Config, Home, Json, Source, only_writer, person, require_choices, settings_of_home
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.settings import Settings, Strategy, load_strategy
@@ -117,7 +117,9 @@ def _publish(settings: Settings, event: Event, command: str, reason: str, *, jso
     from mech_exo_assets.defs.jobs import DEPLOY
 
     tags = {ACTOR_TAG: command, REASON_TAG: reason}
-    done = launch(settings, build_definitions(settings), DEPLOY.name, tags=tags, console=Console(stderr=True, quiet=json))
+    definitions = build_definitions(settings)
+    done = launch(settings, definitions, DEPLOY.name, tags=tags, console=Console(stderr=True, quiet=json))
+    publish(settings, definitions, actor=command)
     report = {"home": str(settings.home), "event": event.id, "hash": event.hash, "run_id": done.run_id, **event.payload}
     if json:
         sys.stdout.write(json_module.dumps(report, indent=1, default=str) + "\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mech_exo_assets.cli.options import dagster_instance
-from mech_exo_assets.defs.runs import ACTOR_TAG
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
 
@@ -80,6 +80,14 @@ def launch(
     if not result.success:
         _raise_failure(result)
     return Launched(result.run_id, progress.seconds, progress.not_passed)
+
+
+def publish(settings: Settings, definitions: dg.Definitions, *, actor: str) -> None:
+    """Publish the mart, so that the dashboard shows what a command has done also where no daemon would do it."""
+    from mech_exo_assets.defs.reporting import MART
+
+    tags = {ACTOR_TAG: actor, REASON_TAG: f"{actor} has changed tables"}
+    launch(settings, definitions, [MART], tags=tags, console=Console(quiet=True))
 
 
 @contextmanager

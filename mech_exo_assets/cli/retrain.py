@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mech_exo_assets.cli.launch import launch
+from mech_exo_assets.cli.launch import launch, publish
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -78,7 +78,9 @@ def _launch(settings: Settings, lake: Lake, reason: str, console: Console) -> di
     with only_writer(settings):
         request = decisions.request_retraining(ledger, actor=person(), reason=reason, as_of=decisions.last_session(lake))
         tags = decisions.retrain_tags(request, lake, attempt=1) | {ACTOR_TAG: "mech-exo retrain"}
-        done = launch(settings, build_definitions(settings), RETRAIN.name, tags=tags, console=console)
+        definitions = build_definitions(settings)
+        done = launch(settings, definitions, RETRAIN.name, tags=tags, console=console)
+        publish(settings, definitions, actor=tags[ACTOR_TAG])
     events = [event for event in ledger.events(after=request.id) if event.payload.get("request") == request.id]
     decided = next((event for event in reversed(events) if event.kind in ("promoted", "refused")), None)
     return {

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mech_exo_assets.cli.launch import launch
+from mech_exo_assets.cli.launch import launch, publish
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -81,7 +81,10 @@ def _launch(settings: Settings, console: Console) -> list[dict[str, str]]:
 
     with only_writer(settings):
         tags = {ACTOR_TAG: "mech-exo search", REASON_TAG: "mech-exo search"}
-        return launch(settings, build_definitions(settings), WEIGHT_SEARCH.name, tags=tags, console=console).not_passed
+        definitions = build_definitions(settings)
+        not_passed = launch(settings, definitions, WEIGHT_SEARCH.name, tags=tags, console=console).not_passed
+        publish(settings, definitions, actor=tags[ACTOR_TAG])
+        return not_passed
 
 
 def _report(lake: Lake, versions: Mapping[str, int]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from mech_exo_assets.defs.reporting import MART, QUANTSTATS_REPORT, TEAR_SHEET
+from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
 from mech_exo_assets.defs.runs import RETRAIN_JOB
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.schemas import (
@@ -44,8 +44,6 @@ _TRAINED = dg.AssetSelection.assets(
 """What is made when models are trained. Their predictions, and what those are worth, are brought up to date by every refresh."""
 _ON_REQUEST = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS)))
 """What is made when a challenger was asked for."""
-_PUBLISHED = dg.AssetSelection.assets(MART)
-"""So that the dashboard shows at once what a command has done, also where no daemon runs."""
 _AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights") | _ON_REQUEST
 
 REFRESH = dg.define_asset_job(
@@ -81,7 +79,7 @@ NIGHTLY_BACKTEST = dg.define_asset_job(
 
 WEIGHT_SEARCH = dg.define_asset_job(
     "weight_search",
-    selection=dg.AssetSelection.groups("weights") | _PUBLISHED,
+    selection=dg.AssetSelection.groups("weights"),
     description="Search factor weights on the history before the hold-out, choose, measure how much is chance, and compare on the "
     "hold-out. `mech-exo search` launches it. No weight of the strategy is changed by it.",
 )
@@ -91,13 +89,13 @@ _CHALLENGED = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_
 
 RETRAIN = dg.define_asset_job(
     RETRAIN_JOB,
-    selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED | _PUBLISHED,
+    selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED,
     description="Train the models on all data up to now, search weights with decayed factors rotated out, build a challenger, validate it "
     "on the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",
 )
 
 DEPLOY = dg.define_asset_job(
     "deploy",
-    selection=dg.AssetSelection.assets(*map(key_of, (CHAMPION, EVENTS))) | _PUBLISHED,
+    selection=dg.AssetSelection.assets(*map(key_of, (CHAMPION, EVENTS))),
     description="Publish who is champion by the ledger, and let MLflow's aliases follow. Targets follow by automation.",
 )

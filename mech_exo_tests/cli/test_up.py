@@ -37,12 +37,12 @@ def test_the_port_of_mlflow_is_looked_at_too_unless_it_is_not_served(mech_exo: C
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        said = mech_exo("up", "--home", tmp_path, "--port", port, "--mlflow-port", taken.getsockname()[1])
+        said = mech_exo("up", "--home", tmp_path, "--port", port, "--dashboard-port", 0, "--mlflow-port", taken.getsockname()[1])
         assert said.code == 2
         assert "is in use. Give another with --mlflow-port (0: without MLflow), or end what listens there." in said.err
-    said = mech_exo("up", "--home", tmp_path, "--port", port, "--mlflow-port", port)
+    said = mech_exo("up", "--home", tmp_path, "--port", port, "--dashboard-port", 0, "--mlflow-port", port)
     assert said.code == 2
-    assert f"port {port} cannot serve both UIs. Give another with --mlflow-port, or 0 for no MLflow." in said.err
+    assert f"port {port} cannot serve two of them. Give another with --mlflow-port (0: without MLflow)." in said.err
     assert not (tmp_path / "dagster").exists()
 
 
@@ -133,9 +133,34 @@ def test_up_serves_mlflow_with_what_was_recorded_to_this_machine_only_and_it_end
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--read-only",)])
+def test_up_serves_the_dashboard_which_leads_to_this_ui_and_ends_with_it(finished_home: Path, options: tuple[str, ...]):
+    port = free_port()
+    with served(finished_home, *options, dashboard_port=port) as address:
+        wait_until_answered(f"http://127.0.0.1:{port}/health")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+            assert json.load(answer)["champion"]["version"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dash-layout", timeout=30) as answer:
+            assert json.dumps(address).strip('"') in answer.read().decode().replace("\\u002f", "/")
+    _none_is_left(finished_home, f"mech_exo_assets.dashboard --port {port}")
+
+
+@pytest.mark.slow
 def test_a_read_only_ui_says_that_mlflow_is_not_served(tmp_path: Path):
     port, mlflow_port = free_port(), free_port()
-    command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(tmp_path), "--read-only", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mech_exo_assets.cli",
+        "up",
+        "--home",
+        str(tmp_path),
+        "--read-only",
+        "--port",
+        str(port),
+        "--dashboard-port",
+        "0",
+    ]
     with subprocess.Popen([*command, "--mlflow-port", str(mlflow_port)], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = ""

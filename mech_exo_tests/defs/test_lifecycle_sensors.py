@@ -15,7 +15,15 @@ import pytest
 from mech_exo_assets.defs.decay import STATUSES
 from mech_exo_assets.defs.decisions import REQUEST_TAG
 from mech_exo_assets.defs.drift import DRIFT_STATE
-from mech_exo_assets.defs.lifecycle_sensors import DEATHS, decay_sensor, drift_sensor, probation_sensor, record_decay, retrain_sensor
+from mech_exo_assets.defs.lifecycle_sensors import (
+    DEATHS,
+    decay_sensor,
+    deploy_sensor,
+    drift_sensor,
+    probation_sensor,
+    record_decay,
+    retrain_sensor,
+)
 from mech_exo_assets.defs.lifecycle_watch import PROBATION_STATE
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.schemas import PRICES
@@ -235,6 +243,19 @@ def test_every_materialisation_of_the_statuses_is_put_on_record_also_where_the_c
     for again in (cursor, None):
         home.tick(decay_sensor, again)
     assert home.kinds()[2:] == ["decay_detected", "recovered"]
+
+
+def test_what_a_person_does_in_the_dashboard_is_deployed_by_one_run(home: Home):
+    assert requests(home.tick(deploy_sensor)) == []
+    for name, reason in ((B.id, "first"), (A.id, "second")):
+        payload = {"summary": "s", "since": "2020-03-02", "as_of": "2020-02-28", "reason": reason, "deploy": True}
+        home.ledger.append(Entry("manual_override", "bob (dashboard)", payload, version=name))
+    result = home.tick(deploy_sensor)
+    (request,) = requests(result)
+    assert (request.tags["mech_exo/reason"], request.tags["mech_exo/actor"]) == ("second", "bob (dashboard)")
+    assert requests(home.tick(deploy_sensor, result.cursor)) == []
+    # A lost cursor asks for the same run, which Dagster knows by its key.
+    assert requests(home.tick(deploy_sensor))[0].run_key == request.run_key
 
 
 def promoted(home: Home) -> Event:

@@ -25,10 +25,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(home: Path, *options: str, mlflow_port: int = 0) -> Generator[str]:
-    """`mech-exo up` on a home until the block ends, without MLflow where no port is given; gives the address."""
+def served(home: Path, *options: str, mlflow_port: int = 0, dashboard_port: int = 0) -> Generator[str]:
+    """`mech-exo up` on a home until the block ends, without MLflow and dashboard where no port is given; gives the address."""
     port = free_port()
-    ports = ["--port", str(port), "--mlflow-port", str(mlflow_port)]
+    ports = ["--port", str(port), "--mlflow-port", str(mlflow_port), "--dashboard-port", str(dashboard_port)]
     command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(home), *ports, *options]
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as log:

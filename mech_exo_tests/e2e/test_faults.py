@@ -113,7 +113,20 @@ def test_everything_is_killed_in_the_middle_and_served_again(home: Path):
     ledger, lake = ledger_of(home), Lake(home / "lake")
     decisions.request_retraining(ledger, actor="test", reason="fault", as_of=decisions.last_session(lake))
     port = free_port()
-    command = [sys.executable, "-m", "mech_exo_assets.cli", "up", "--home", str(home), "--port", str(port), "--mlflow-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "mech_exo_assets.cli",
+        "up",
+        "--home",
+        str(home),
+        "--port",
+        str(port),
+        "--mlflow-port",
+        "0",
+        "--dashboard-port",
+        "0",
+    ]
     with tempfile.TemporaryFile("w+") as log:
         served = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
         wait_until_answered(f"http://127.0.0.1:{port}/server_info")

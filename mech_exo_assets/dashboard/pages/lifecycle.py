@@ -135,7 +135,7 @@ def _timeline(view: View) -> Component:
         {"field": "kind"},
         {"field": "version"},
         {"field": "by"},
-        {"field": "what", "minWidth": 500, "wrapText": False, "tooltipField": "what"},
+        {"field": "what", "width": 640, "wrapText": True, "autoHeight": True, "suppressAutoSize": True, "flex": 1, "minWidth": 420},
     ]
     return section(
         "Timeline",

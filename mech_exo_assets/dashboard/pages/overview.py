@@ -8,8 +8,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from dash import html
+
 from mech_exo_assets.dashboard.parts import age, badge, facts, grid_of, link, moment, nothing, origin, page, section, table
 from mech_exo_assets.dashboard.view import View
+from mech_exo_assets.defs.refresh import read_record
 from mech_exo_assets.quant.lifecycle.episodes import comparison_under_way, open_request, promotion_under_probation
 from mech_exo_assets.reports.formats import number, percent
 from mech_exo_assets.schemas import DRIFT, PRICES, STATUS
@@ -114,10 +117,17 @@ def _freshness(view: View) -> Component:
         (group, moment(at), age((view.now - at).total_seconds()))
         for group, at in sorted(newest.items(), key=lambda each: each[1], reverse=True)
     ]
+    record = read_record(view.settings.home)
     days = (view.now.date() - view.last_session).days
     return section(
         "Data",
-        facts({"last session": html_strong(str(view.last_session)), "that is": f"{days} days ago", "source": view.settings.source}),
+        facts(
+            {
+                "last session": html.Strong(str(view.last_session)),
+                "that is": f"{days} days ago",
+                "source": record.source if record is not None else view.settings.source,
+            }
+        ),
         table(("group", "changed", "ago"), rows, label="When each group changed"),
         name="data",
         caption=origin(view, PRICES.key, as_of=view.last_session),
@@ -127,19 +137,20 @@ def _freshness(view: View) -> Component:
 def _alerts(view: View) -> Component:
     if not view.open_alerts:
         return section("Open alerts", nothing("None.", "No detection stands, and nothing waits for a person."), name="alerts", wide=True)
+    may_act = view.user is not None and view.user.may_act
     rows = [
         (
-            str(event.id),
+            link(f"event {event.id}", f"/lifecycle/{event.id}"),
             moment(event.time),
             event.kind.replace("_", " "),
             event.payload["summary"],
-            link("decide", f"/actions?event={event.id}") if view.user is not None and view.user.may_act else "",
+            *([link("acknowledge", f"/actions?event={event.id}", out=True)] if may_act else []),
         )
         for event in view.open_alerts
     ]
     return section(
         "Open alerts",
-        table(("event", "time", "kind", "what", "action"), rows, label="Open alerts", numbers=(0,)),
+        table(("event", "time", "kind", "what", *(["action"] if may_act else [])), rows, label="Open alerts"),
         name="alerts",
         caption="from the ledger; an alert is open until what was detected is over, or a person acknowledges it",
         wide=True,
@@ -165,10 +176,3 @@ def _runs(view: View) -> Component:
     return section(
         "Last runs", table(heads, rows, label="Last runs", numbers=(4,)), name="runs", caption="from Dagster's run storage", wide=True
     )
-
-
-def html_strong(text: str) -> Component:
-    """Text that stands out."""
-    from dash import html
-
-    return html.Strong(text)

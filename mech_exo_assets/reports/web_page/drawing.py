@@ -105,8 +105,8 @@ def growth_axis(values: pl.Series) -> dict[str, Any]:
         shown = [tick for tick in ticks if low <= tick <= high]
         if len(shown) <= 9:
             break
-    if len(shown) < 3:
-        # The range lies around a power of ten, on whose two sides steps differ.
+    if len(shown) < 3 or high < 3 * low:
+        # Within a narrow range even steps are read best; around a power of ten those of its two sides would differ.
         step = next(each for each in (d * 10.0**e for e in range(-6, 7) for d in (1, 2, 5)) if (high - low) / each <= 7)
         shown = [at * step for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
     return {"type": "log", "tickvals": shown, "ticktext": [f"{tick:g}" for tick in shown]}

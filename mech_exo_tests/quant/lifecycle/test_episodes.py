@@ -70,6 +70,31 @@ def test_a_request_is_open_until_it_is_decided():
     assert episodes.open_request(history(*asked, ("refused", "b", {"request": 99}))).id == 2
 
 
+def open_ids(*events: tuple) -> list[int]:
+    return [event.id for event in episodes.open_alerts(history(FIRST, *events))]
+
+
+def test_an_alert_is_open_until_it_is_over_or_a_person_has_seen_it():
+    drift, decay = ("drift_detected", "a", {}), ("decay_detected", "a", {"subject": "x"})
+    assert open_ids() == []
+    assert open_ids(drift, decay) == [2, 3]
+    assert open_ids(drift, ("recovered", "a", {"of": "drift_detected"})) == []
+    assert open_ids(drift, decay, ("acknowledged", "a", {"event": 2})) == [3]
+    assert open_ids(drift, crowned("promoted", "b", "2020-02-03")) == []
+
+
+def test_a_failed_retraining_waits_until_the_next_and_a_rollback_by_itself_until_it_is_seen():
+    failed = ("retrain_failed", "a", {"request": 2})
+    asked = ("retrain_requested", "a", {"as_of": "2020-01-10"})
+    assert open_ids(asked, failed) == [3]
+    assert open_ids(asked, failed, asked) == []
+    back = ("rolled_back", "a", {"promotion": 2, "since": "2020-02-05"})
+    by_hand = ("rolled_back", "a", {"since": "2020-02-05"})
+    assert open_ids(crowned("promoted", "b", "2020-02-03"), back) == [3]
+    assert open_ids(crowned("promoted", "b", "2020-02-03"), back, ("acknowledged", "a", {"event": 3})) == []
+    assert open_ids(crowned("promoted", "b", "2020-02-03"), by_hand) == []
+
+
 def test_models_are_fitted_anew_on_the_days_of_the_requests_of_this_account():
     asked = [("retrain_requested", "a", {"as_of": day}) for day in ("2020-02-05", "2020-01-10", "2020-01-10")]
     assert episodes.asked_after(history(FIRST, *asked)) == [dt.date(2020, 1, 10), dt.date(2020, 2, 5)]
