@@ -1,6 +1,6 @@
 """Twenty readers of the dashboard while a run materialises everything: `python -m mech_exo_tests.benchmarks.dashboard_load HOME`.
 
-What belongs here: errors, median and 95th percentile of an answer, and the time of a run with and without readers. HOME holds a finished run;
+What belongs here: errors, median and 95th percentile of answers, and the time of a run with and without readers. HOME holds a finished run;
 its runs are made on a copy. Not timed in CI: see docs/benchmarks.md.
 """
 
