@@ -1,17 +1,16 @@
 """`mech-exo explain`: why a name is ranked where it is on a session.
 
-What belongs here: reading one session and printing what the models say of one name. What does not: contributions (`quant.explain`).
+What belongs here: which session, and printing what the models say of one name. What does not: reading it (`reports.explained_name`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import json as json_module
 import math
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -21,12 +20,10 @@ from rich.table import Table
 
 from mech_exo_assets.cli.options import Config, Home, Json, Source, require_source, require_tables, settings_from
 from mech_exo_assets.errors import InputError, MechExoError
+from mech_exo_assets.reports.explained_name import NEEDED, explained_name
 from mech_exo_assets.reports.learning_explained import shown_value
-from mech_exo_assets.schemas import DATASET, MODELS, PREDICTIONS, STACKING, TRAININGS
+from mech_exo_assets.schemas import PREDICTIONS
 from mech_exo_assets.storage.lake import Lake
-
-if TYPE_CHECKING:
-    from mech_exo_assets.quant.explain import NameExplained, SessionExplained
 
 EXAMPLES = """
 \b
@@ -36,7 +33,6 @@ Examples:
   mech-exo explain NVDA --home mydata --json
 """
 
-_NEEDED = (PREDICTIONS, MODELS, STACKING, DATASET)
 _SAME = 1e-5
 """Gap, relative to predictions above 1, at which a prediction is no longer the stored one."""
 _WIDTH_OFF_A_TERMINAL = 160
@@ -65,8 +61,8 @@ def explain(
     settings = settings_from(home, source, config)
     require_source(settings)
     lake = Lake(settings.lake_path)
-    require_tables(lake, settings, _NEEDED, command="mech-exo learn")
-    report = _report(lake, symbol, _session(lake, date), model, top)
+    require_tables(lake, settings, NEEDED, command="mech-exo learn")
+    report = explained_name(lake, symbol, _session(lake, date), model=None if model is None else model.value, top=top)
     if json:
         sys.stdout.write(json_module.dumps(_plain(report), indent=1) + "\n")
     else:
@@ -92,84 +88,6 @@ def _session(lake: Lake, text: str | None) -> dt.date:
         before, after = max(each for each in sessions if each < day), min(each for each in sessions if each > day)
         raise InputError(f"--date {day}: no session is predicted on that day. The ones next to it are {before} and {after}.")
     return day
-
-
-def _report(lake: Lake, symbol: str, day: dt.date, model: Kind | None, top: int) -> dict[str, Any]:
-    from mech_exo_assets.quant.explain import explain_session, in_use, loaded
-    from mech_exo_assets.quant.models.ensemble import weights_of
-
-    predictions = lake.scan(PREDICTIONS.key, years=[day.year]).filter(pl.col("date") == day).collect()
-    rows = lake.scan(DATASET.key, years=[day.year]).filter(pl.col("date") == day).collect()
-    session = rows.join(predictions.select("symbol").unique(), on="symbol", how="semi")
-    models = in_use(lake.read(MODELS.key), day)
-    if session.is_empty() or models.is_empty():
-        key = DATASET.key if session.is_empty() else MODELS.key
-        raise MechExoError(
-            f"{key} holds nothing of {day}, which {PREDICTIONS.key} does: they are not of one run. Run `mech-exo learn` again."
-        )
-    name = _known(symbol, session["symbol"].to_list(), day)
-    try:
-        weights = weights_of(lake.read(STACKING.key), int(models["fold"].to_list()[0]))
-    except ValueError as error:
-        raise MechExoError(f"{error}. Run `mech-exo learn` again.") from error
-    absent = sorted({name for name, weight in weights.items() if weight} - set(models["model"]))
-    if absent or (model is not None and model.value not in models["model"]):
-        raise MechExoError(f"{MODELS.key} has no {absent[0] if absent else model} for {day}. Run `mech-exo learn` again.")
-    found = explain_session(session, loaded(models), name, weights=weights)
-    stored = dict(predictions.filter(symbol=name).select("model", "value").iter_rows())
-    trainings = {row["model"]: _training(lake, row) for row in models.iter_rows(named=True)}
-    asked = [each for each in found.models if (each.weight > 0.0 if model is None else each.model == model.value)]
-    return {
-        "symbol": name,
-        "date": day,
-        "names": found.n,
-        "rank": found.rank,
-        "score": found.score,
-        "ensemble": _ensemble(found),
-        "models": [_of_model(each, trainings[each.model], stored.get(each.model), top) for each in asked],
-    }
-
-
-def _known(symbol: str, names: list[str], day: dt.date) -> str:
-    if symbol in names:
-        return symbol
-    same = [name for name in names if name.upper() == symbol.upper()]
-    if len(same) == 1:
-        return same[0]
-    capitals = {name.upper(): name for name in names}
-    close = [capitals[name] for name in difflib.get_close_matches(symbol.upper(), capitals, n=3)]
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are, among others: {', '.join(sorted(names)[:10])}."
-    raise InputError(f"{symbol} is not among the {len(names)} names that are predicted on {day}. {hint}")
-
-
-def _training(lake: Lake, row: dict[str, Any]) -> dict[str, Any]:
-    """Which training a model is from, as far as its own table tells."""
-    told = {name: row[name] for name in ("fold", "test_from", "test_to")}
-    schema = TRAININGS[row["model"]]
-    rows = lake.read(schema.key).filter(fold=row["fold"]) if lake.exists(schema.key) else schema.empty()
-    more = rows.row(0, named=True) if rows.height else {}
-    return told | {name: more.get(name) for name in ("train_from", "train_to", "rounds", "mlflow_run")}
-
-
-def _ensemble(found: SessionExplained) -> list[dict[str, Any]]:
-    return [{"model": each.model, "weight": each.weight, "score": each.score, "rank": each.rank} for each in found.models]
-
-
-def _of_model(found: NameExplained, training: dict[str, Any], stored: float | None, top: int) -> dict[str, Any]:
-    first, rest = found.contributions.head(top), found.contributions.tail(-top)
-    sums = {name: float(rest[name].sum()) for name in ("contribution", "relative")}
-    return {
-        "model": found.model,
-        "rank": found.rank,
-        "prediction": found.prediction,
-        "stored": stored,
-        "base": found.base,
-        "session_mean": found.mean,
-        "weight": found.weight,
-        "training": training,
-        "contributions": first.to_dicts(),
-        "rest": {"features": rest.height, **sums},
-    }
 
 
 def _print(report: dict[str, Any], console: Console) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import duckdb
-from dash import Dash, Input, Output
+from dash import ALL, MATCH, Dash, Input, Output, State
 from flask import g
 
-from mech_exo_assets.dashboard.pages import factor, factors, learning, lifecycle, overview, reports, strategy, weights
+from mech_exo_assets.dashboard.pages import factor, factors, learning, lifecycle, name, overview, reports, strategy, weights
 from mech_exo_assets.dashboard.parts import nothing, page
 from mech_exo_assets.dashboard.shell import PAGES, badges, navigation
 from mech_exo_assets.dashboard.view import View
 from mech_exo_assets.dashboard.watch import Watch
+from mech_exo_assets.storage.lake import Lake
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -31,7 +32,7 @@ _BUILDERS = {
     "/lifecycle": lifecycle.build,
     "/reports": reports.build,
 }
-_OF_ONE = {"/factors/": factor.build, "/strategy/": strategy.build_name, "/lifecycle/": lifecycle.build_event}
+_OF_ONE = {"/factors/": factor.build, "/strategy/": name.build, "/lifecycle/": lifecycle.build_event}
 """Pages of one factor, name or event, whose address ends with it."""
 
 _log = logging.getLogger("mech_exo.dashboard")
@@ -50,6 +51,15 @@ def install(app: Dash, watch: Watch) -> None:
         asked = "/" + unquote(path or "/").strip("/")
         with watch.view(g.user) as view:
             return _made(view, asked), navigation(asked), badges(view)
+
+    @app.callback(
+        Output({"type": "explanation", "symbol": MATCH}, "children"),
+        Input({"type": "explain", "symbol": MATCH, "day": ALL}, "n_clicks"),
+        State({"type": "explain", "symbol": MATCH, "day": ALL}, "id"),
+        prevent_initial_call=True,
+    )
+    def explain(_clicks: list[int], asked: list[dict[str, str]]) -> Component:
+        return name.explanation(Lake(watch.settings.lake_path), asked[0]["symbol"], asked[0]["day"])
 
     # Titles and focus follow the page: a screen reader hears where it is.
     app.clientside_callback(

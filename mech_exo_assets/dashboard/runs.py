@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Newest runs that are read."""
-_AUTOMATION = "__ASSET_JOB"
-"""Dagster's name for the job that automation launches."""
+_ASSETS = "__ASSET_JOB"
+"""Dagster's name for the job of assets that were chosen one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def newest_runs(instance: dg.DagsterInstance) -> list[RunLine]:
 def _line(record: dg.RunRecord) -> RunLine:
     run, tags = record.dagster_run, record.dagster_run.tags
     who = tags.get(ACTOR_TAG) or next((tags[name] for name in ("dagster/schedule_name", "dagster/sensor_name") if name in tags), "")
-    job = "automation" if run.job_name.startswith(_AUTOMATION) else run.job_name
+    of_assets = "automation" if "dagster/from_automation_condition" in tags else "assets"
+    job = of_assets if run.job_name.startswith(_ASSETS) else run.job_name
     return RunLine(run.run_id, job, run.status.value, who, tags.get(REASON_TAG, ""), _time(record.start_time), _time(record.end_time))
 
 

@@ -1,6 +1,6 @@
-"""The strategy: what it earned, by the backtest and live, what it holds, and why a name is ranked where it is.
+"""The strategy: what it earned, by the backtest and live, what it holds, and what it wants to hold.
 
-What belongs here: the pages of the strategy and of one name. What does not: how its weights were found (`weights`).
+What belongs here: the page of the strategy. What does not: one name (`name`), and how its weights were found (`weights`).
 """
 
 from __future__ import annotations
@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mech_exo_assets.dashboard import figures
-from mech_exo_assets.dashboard.parts import as_number, facts, grid, grid_of, link, nothing, origin, page, picture, section, table
+from mech_exo_assets.dashboard.parts import as_number, facts, grid, grid_of, nothing, origin, page, picture, section, table
 from mech_exo_assets.dashboard.view import View
-from mech_exo_assets.quant.lifecycle.reigns import versions
 from mech_exo_assets.reports.formats import in_unit, number, percent
 from mech_exo_assets.schemas import (
     BACKTEST,
-    COMPOSITE,
     LIVE_BACKTEST,
     LIVE_TARGETS,
     NAV,
     PERFORMANCE,
     POSITIONS,
-    SCORES,
     TARGETS,
     UNIVERSE,
-    factor_columns,
 )
 
 if TYPE_CHECKING:
@@ -203,83 +199,3 @@ def _targets(view: View) -> Component:
 def _money_columns(*columns: tuple[str, str], link: bool = False) -> list[dict[str, object]]:
     first: dict[str, object] = {"field": "symbol", "pinned": "left"} | ({"cellRenderer": "markdown"} if link else {})
     return [first, *({"field": name} | as_number(form) for name, form in columns)]
-
-
-def build_name(view: View, symbol: str) -> Component:
-    """Why a name is ranked where it is: what each factor adds to its score on the last session."""
-    back = link("Strategy", "/strategy")
-    if not view.has(SCORES.key, COMPOSITE.key):
-        return page(symbol, back, _NO_RUN)
-    rows = view.query("SELECT * FROM factors.scores WHERE symbol = ? ORDER BY date DESC LIMIT 1", symbol)
-    if rows.is_empty():
-        return page(
-            "No such name", back, nothing(f"There are no scores of '{symbol}' in this home.", "The targets name those that there are.")
-        )
-    day = rows["date"][0]
-    ranked = view.query(
-        "SELECT score, rank, (SELECT count(*) FROM strategy.composite WHERE date = c.date) AS names FROM strategy.composite c "
-        "WHERE symbol = ? AND date = ?",
-        symbol,
-        day,
-    )
-    now = view.champion
-    weights = {} if now is None else versions(view.events)[now.version].weights
-    scale = sum(map(abs, weights.values())) or 1.0
-    parts = [
-        (name, rows[name][0], weight / scale, rows[name][0] * weight / scale)
-        for name, weight in weights.items()
-        if name in factor_columns(rows.columns) and rows[name][0] is not None and weight
-    ]
-    parts.sort(key=lambda each: -abs(each[3]))
-    shown: list[Component] = [back]
-    if ranked.height:
-        row = ranked.row(0, named=True)
-        shown.append(
-            section(
-                "Rank",
-                facts({"session": str(day), "composite score": number(row["score"], 3), "rank": f"{row['rank']:g} of {row['names']}"}),
-                name="rank",
-                caption=origin(view, COMPOSITE.key, as_of=day),
-            )
-        )
-    if parts:
-        top = parts[:15]
-        cells = [(name, number(score, 2), percent(weight, 1), number(part, 3)) for name, score, weight, part in parts]
-        shown.append(
-            section(
-                "What each factor adds",
-                picture(
-                    "contributions",
-                    figures.bars([each[0] for each in top], {"weight × score": [each[3] for each in top]}, x="score of the champion"),
-                    f"Weight of the champion times the score of {symbol}; the largest {len(top)} of {len(parts)}.",
-                ),
-                table(
-                    ("factor", "score", "weight", "adds"),
-                    cells,
-                    label="Contributions by factor",
-                    numbers=(1, 2, 3),
-                    name="contribution-table",
-                ),
-                name="adds",
-                caption=origin(view, SCORES.key, as_of=day),
-                wide=True,
-            )
-        )
-    else:
-        shown.append(nothing("No factor of the champion has a score of this name.", "It may have been listed too recently."))
-    shown.append(_past(view, symbol))
-    return page(symbol, *shown, lead=f"Why {symbol} is ranked where it is.")
-
-
-def _past(view: View, symbol: str) -> Component:
-    rows = view.query("SELECT date, score, rank FROM strategy.composite WHERE symbol = ? ORDER BY date DESC LIMIT 504", symbol).sort("date")
-    if rows.is_empty():
-        return nothing("It has no composite score yet.", "A score takes enough factors of the name.")
-    figure = figures.lines(rows, {"score": "composite score"}, y="score", zero=True)
-    return section(
-        "Its score over time",
-        picture("score-over-time", figure, "Composite score of the last 504 sessions."),
-        name="past",
-        caption=origin(view, COMPOSITE.key, as_of=rows["date"][-1]),
-        wide=True,
-    )

@@ -11,11 +11,14 @@ import polars as pl
 import pytest
 
 from mech_exo_assets.dashboard.pages.factors import health, shown_horizon
+from mech_exo_assets.dashboard.pages.name import explanation
 from mech_exo_assets.dashboard.router import content
 from mech_exo_assets.dashboard.watch import Watch
 from mech_exo_assets.quant.lifecycle.reigns import champion, versions
+from mech_exo_assets.reports.explained_name import explained_name
 from mech_exo_assets.reports.formats import number, percent
 from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.dashboard.asking import named, rows, text
 from mech_exo_tests.dashboard.publishing import mart_of, with_drift
 
@@ -126,6 +129,21 @@ def test_a_names_page_adds_up_the_champions_score(watch: Watch, table: Any):
     wanted = {name: scores[name] * weight / total for name, weight in weights.items() if weight and scores.get(name) is not None}
     shown = {row[0]: row[3] for row in rows(made, "contribution-table")}
     assert shown == {name: number(value, 3) for name, value in wanted.items()}
+
+
+def test_what_the_models_say_of_a_name_adds_up_to_its_prediction(learned_home: Path):
+    lake = Lake(Settings(home=learned_home).lake_path)
+    predictions = lake.read("learning/predictions")
+    day, symbol = predictions["date"].max(), predictions["symbol"][0]
+    made = explanation(lake, symbol, str(day))
+    for model, value in predictions.filter(date=day, symbol=symbol).select("model", "value").iter_rows():
+        if model in ("lightgbm", "xgboost"):
+            assert number(value, 4) in text(made)
+            shown = [float(row[2].replace("−", "-")) for row in rows(made, f"shap-{model}-table")]
+            whole = explained_name(lake, symbol, day, model=model)["models"][0]
+            assert sum(shown) == pytest.approx(whole["prediction"] - whole["base"], abs=2e-3)
+    assert "There are, among others" in text(explanation(lake, "NOBODY AT ALL", str(day)))
+    assert "It cannot be explained" in text(explanation(lake, symbol, "no day"))
 
 
 def test_weights_are_those_of_the_champion_and_of_the_search(page: Page, table: Any, watch: Watch):
