@@ -30,7 +30,9 @@ SIZES = {"phone": (390, 844), "desk": (1400, 900), "wall": (2560, 1440)}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
+def browser(retrained_home: Path, learned_home: Path) -> Generator[Any]:
+    """A browser, after the homes were filled: a run of Dagster in this thread and Playwright's event loop exclude each other."""
+    assert retrained_home != learned_home
     with playwright.sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield chromium
