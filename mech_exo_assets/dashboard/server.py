@@ -48,7 +48,8 @@ def build_server(settings: Settings, *, loopback: bool = True, read_only: bool =
         SESSION_COOKIE_NAME="mech_exo",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
-        SESSION_COOKIE_SECURE=not loopback,
+        # With a name of its own it stands behind a proxy that speaks TLS; browsers count loopback as safe, too.
+        SESSION_COOKIE_SECURE=not loopback or bool(settings.dashboard_hosts),
         WTF_CSRF_TIME_LIMIT=sign_in.SESSION_SECONDS,
         WTF_CSRF_CHECK_DEFAULT=False,
     )

@@ -147,6 +147,8 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_pages(guarded: Flask
     assert "Secure" not in said
     beyond = build_server(Settings(home=home, auth=with_users(tmp_path / "u.yaml", ann="viewer")), loopback=False)
     assert "Secure" in beyond.test_client().get("/sign-in", headers=HOST).headers["Set-Cookie"]
+    behind = build_server(Settings(home=home, auth=tmp_path / "u.yaml", dashboard_hosts="desk.example"))
+    assert "Secure" in behind.test_client().get("/sign-in", headers={"Host": "desk.example"}).headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb"])
