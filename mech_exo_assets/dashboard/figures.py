@@ -151,7 +151,7 @@ def bars(
     figure = finished(figure, height=size, x=x, showlegend=len(values) > 1, hovermode="y unified")
     figure.update_yaxes(autorange="reversed", title_text=None, type="category")
     if percent:
-        figure.update_xaxes(tickformat=".0%")
+        figure.update_xaxes(tickformat=".1%")
     return figure
 
 
