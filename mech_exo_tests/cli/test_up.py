@@ -89,8 +89,9 @@ def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.slow
-def test_up_serves_the_ui_and_the_daemon_and_both_end_with_it(finished_home: Path):
-    with served(finished_home) as address:
+def test_up_serves_the_ui_the_daemon_and_the_dashboard_and_all_end_with_it(finished_home: Path):
+    port = free_port()
+    with served(finished_home, dashboard_port=port) as address:
         with urllib.request.urlopen(f"{address}/server_info", timeout=10) as answer:
             assert "dagster_webserver_version" in json.load(answer)
         health = "{ instance { daemonHealth { allDaemonStatuses { daemonType healthy } } } }"
@@ -105,7 +106,13 @@ def test_up_serves_the_ui_and_the_daemon_and_both_end_with_it(finished_home: Pat
             healthy = {status["daemonType"] for status in statuses if status["healthy"]}
             time.sleep(1)
         assert {"SCHEDULER", "SENSOR"} <= healthy
-    _none_is_left(finished_home)
+        wait_until_answered(f"http://127.0.0.1:{port}/health")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+            assert json.load(answer)["champion"]["version"]
+        # It leads to this UI, and not to the one of the default port.
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dash-layout", timeout=30) as answer:
+            assert address in answer.read().decode().replace("\\u002f", "/")
+    _none_is_left(finished_home, f"mech_exo_assets.dashboard --port {port}")
 
 
 @pytest.mark.slow
@@ -130,19 +137,6 @@ def test_up_serves_mlflow_with_what_was_recorded_to_this_machine_only_and_it_end
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{mlflow}/ajax-api/3.0/mlflow/assistant/providers", timeout=30)
     _none_is_left(tmp_path, f"mlflow_server {port}")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [(), ("--read-only",)])
-def test_up_serves_the_dashboard_which_leads_to_this_ui_and_ends_with_it(finished_home: Path, options: tuple[str, ...]):
-    port = free_port()
-    with served(finished_home, *options, dashboard_port=port) as address:
-        wait_until_answered(f"http://127.0.0.1:{port}/health")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
-            assert json.load(answer)["champion"]["version"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dash-layout", timeout=30) as answer:
-            assert json.dumps(address).strip('"') in answer.read().decode().replace("\\u002f", "/")
-    _none_is_left(finished_home, f"mech_exo_assets.dashboard --port {port}")
 
 
 @pytest.mark.slow

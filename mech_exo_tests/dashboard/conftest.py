@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from flask import Flask
 from mech_exo_assets.dashboard.server import build_server
 from mech_exo_assets.dashboard.watch import Watch
 from mech_exo_assets.settings import Settings
-from mech_exo_tests.dashboard.asking import PASSWORD, with_users
+from mech_exo_tests.dashboard.asking import with_users
+from mech_exo_tests.dashboard.publishing import copy_of
 from mech_exo_tests.learned import VARIABLES
 
 
@@ -26,7 +26,7 @@ def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def home(retrained_home: Path, tmp_path: Path) -> Path:
     """A copy that a test may write to."""
-    return Path(shutil.copytree(retrained_home, tmp_path / "home"))
+    return copy_of(retrained_home, tmp_path / "home")
 
 
 @pytest.fixture
@@ -42,9 +42,6 @@ def open_server() -> Callable[[Path], Flask]:
 
 
 @pytest.fixture
-def guarded(home: Path, tmp_path: Path) -> Flask:
-    """The application on a home, with a viewer, ann, and an operator, bob."""
-    return build_server(Settings(home=home, auth=with_users(tmp_path / "users.yaml", ann="viewer", bob="operator")))
-
-
-__all__ = ["PASSWORD"]
+def guarded(retrained_home: Path, tmp_path: Path) -> Flask:
+    """The application on a home that is only read, with a viewer, ann, and an operator, bob."""
+    return build_server(Settings(home=retrained_home, auth=with_users(tmp_path / "users.yaml", ann="viewer", bob="operator")))

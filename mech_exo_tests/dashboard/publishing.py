@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -11,6 +13,18 @@ from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart, update
+
+
+def copy_of(home: Path, to: Path) -> Path:
+    """A copy of a home without its models; files that are only ever replaced, never written to, are links to the same bytes."""
+
+    def copied(source: str, target: str) -> None:
+        if source.endswith((".parquet", ".duckdb")):
+            os.link(source, target)
+        else:
+            shutil.copy2(source, target)
+
+    return Path(shutil.copytree(home, to, copy_function=copied, ignore=shutil.ignore_patterns("mlflow*", "storage")))
 
 
 def publish(home: Path, **tables: pl.DataFrame) -> None:

@@ -10,13 +10,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from mech_exo_assets.dashboard.server import build_server
 from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.ledger import Entry, Ledger
-from mech_exo_tests.dashboard.asking import HERE, signed_in, token
+from mech_exo_tests.dashboard.asking import HERE, signed_in, token, with_users
 
 HOST = {"Host": "127.0.0.1"}
 REASON = "asked for by the risk committee"
+
+
+@pytest.fixture
+def guarded(home: Path, tmp_path: Path) -> Flask:
+    """The application on a home that is written to."""
+    return build_server(Settings(home=home, auth=with_users(tmp_path / "users.yaml", ann="viewer", bob="operator")))
 
 
 @pytest.fixture
@@ -101,8 +108,6 @@ def test_a_viewer_is_offered_nothing_and_refused_all(guarded: Flask, ledger: Led
 
 
 def test_who_has_not_signed_in_and_a_home_without_users_act_not_at_all(guarded: Flask, home: Path, ledger: Ledger):
-    from mech_exo_assets.dashboard.server import build_server
-
     before = ledger.last()
     assert guarded.test_client().post("/actions/retrain", data={"reason": REASON}, headers=HERE).status_code == 401
     alone = build_server(Settings(home=home)).test_client()

@@ -111,9 +111,9 @@ def test_a_session_ends_with_its_time(guarded: Flask, monkeypatch: pytest.Monkey
     assert client.get("/_dash-layout", headers=HOST).status_code == 401
 
 
-def test_a_session_ends_when_the_password_or_the_role_changes(home: Path, tmp_path: Path):
+def test_a_session_ends_when_the_password_or_the_role_changes(retrained_home: Path, tmp_path: Path):
     path = with_users(tmp_path / "users.yaml", ann="viewer")
-    client = signed_in(build_server(Settings(home=home, auth=path)).test_client(), "ann")
+    client = signed_in(build_server(Settings(home=retrained_home, auth=path)).test_client(), "ann")
     write_user(path, "ann", "another password of hers", "viewer")
     assert client.get("/_dash-layout", headers=HOST).status_code == 401
 
@@ -139,15 +139,15 @@ def test_a_session_of_before_is_not_taken_over(guarded: Flask):
     assert other.get("/_dash-layout", headers=HOST).status_code == 401
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_pages(guarded: Flask, home: Path, tmp_path: Path):
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_pages(guarded: Flask, retrained_home: Path, tmp_path: Path):
     client = guarded.test_client()
     said = client.get("/sign-in", headers=HOST).headers["Set-Cookie"]
     assert "HttpOnly" in said
     assert "SameSite=Strict" in said
     assert "Secure" not in said
-    beyond = build_server(Settings(home=home, auth=with_users(tmp_path / "u.yaml", ann="viewer")), loopback=False)
+    beyond = build_server(Settings(home=retrained_home, auth=with_users(tmp_path / "u.yaml", ann="viewer")), loopback=False)
     assert "Secure" in beyond.test_client().get("/sign-in", headers=HOST).headers["Set-Cookie"]
-    behind = build_server(Settings(home=home, auth=tmp_path / "u.yaml", dashboard_hosts="desk.example"))
+    behind = build_server(Settings(home=retrained_home, auth=tmp_path / "u.yaml", dashboard_hosts="desk.example"))
     assert "Secure" in behind.test_client().get("/sign-in", headers={"Host": "desk.example"}).headers["Set-Cookie"]
 
 
@@ -158,8 +158,8 @@ def test_after_signing_in_nobody_is_sent_elsewhere(guarded: Flask, address: str)
     assert client.post("/sign-in", data=fields, headers=HERE).headers["Location"] == "/"
 
 
-def test_in_read_only_an_operator_only_looks(home: Path, tmp_path: Path):
-    server = build_server(Settings(home=home, auth=with_users(tmp_path / "users.yaml", bob="operator")), read_only=True)
+def test_in_read_only_an_operator_only_looks(retrained_home: Path, tmp_path: Path):
+    server = build_server(Settings(home=retrained_home, auth=with_users(tmp_path / "users.yaml", bob="operator")), read_only=True)
     client = signed_in(server.test_client(), "bob")
     assert "who may read" in client.get("/actions", headers=HOST).text
     fields = {"reason": "long enough", "csrf_token": "x"}
