@@ -145,7 +145,12 @@ def _quintiles(view: View, name: str) -> Component:
 def _by_segment(view: View, name: str, dimension: str) -> Component:
     title = f"IC by {dimension}"
     missing = section(
-        title, nothing(f"There is no IC by {dimension}.", f"The universe has to name each symbol's {dimension}."), name=f"by-{dimension}"
+        title,
+        nothing(
+            f"There is no IC by {dimension}.",
+            f"It takes a universe with each symbol's {dimension}, and as many names in one as an IC takes (ic.min_names).",
+        ),
+        name=f"by-{dimension}",
     )
     if not view.has(BREAKDOWN.key):
         return missing
