@@ -86,6 +86,7 @@ _INDEX = """<!doctype html>
 {%metas%}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{%title%}</title>
+<script src="/static/scheme.js"></script>
 <link rel="icon" href="/static/icon.svg">
 {%css%}
 </head>

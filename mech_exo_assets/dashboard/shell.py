@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 from flask_wtf.csrf import generate_csrf
@@ -32,7 +31,7 @@ def shell(user: User | None, *, ui_url: str, home: str) -> Component:
     """The whole document; the router fills `page`, `navigation` and `badges`."""
     right: list[Component] = [
         html.Span(id="badges"),
-        dmc.ColorSchemeToggle(id="scheme", lightIcon="☀", darkIcon="☾", **{"aria-label": "light or dark"}),
+        html.Button("Light / dark", id="scheme", type="button", className="quiet"),
     ]
     if user is not None:
         right += [
@@ -47,7 +46,7 @@ def shell(user: User | None, *, ui_url: str, home: str) -> Component:
                 action="/sign-out",
             ),
         ]
-    return dmc.MantineProvider(
+    return html.Div(
         [
             html.A("To the content", href="#main", className="skip"),
             dcc.Location(id="address", refresh="callback-nav"),
@@ -73,7 +72,6 @@ def shell(user: User | None, *, ui_url: str, home: str) -> Component:
                 ]
             ),
         ],
-        defaultColorScheme="auto",
     )
 
 

@@ -213,6 +213,7 @@ def test_the_keyboard_is_enough(tab: Any, full: str):
 def test_light_and_dark_are_switched_and_remembered(tab: Any, full: str):
     opened(tab, full)
     before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert tab.get_attribute("html", "data-scheme") == "light"
     tab.click("#scheme")
     until(tab, f"getComputedStyle(document.body).backgroundColor !== '{before}'")
     after = tab.evaluate("getComputedStyle(document.body).backgroundColor")
