@@ -29,8 +29,11 @@ def health(view: View, faults: Mapping[str, str]) -> dict[str, Any]:
     failing = [f"{name}: {why}" for name, why in faults.items()]
     if view.mart is None:
         failing.append("nothing was published yet; run `mech-exo run`")
-    if view.verified.fault:
-        failing.append(f"ledger: {view.verified.fault}")
+    checked = view.verified
+    if checked is None:
+        failing.append("ledger: it could not be verified yet")
+    elif checked.fault:
+        failing.append(f"ledger: {checked.fault}")
     if disk.free < LEAST_FREE * disk.total:
         failing.append(f"disk: {disk.free / 1e9:.1f} GB free of {disk.total / 1e9:.1f} GB")
     warnings = [f"open alert: {event.payload['summary']}" for event in view.open_alerts]
@@ -52,9 +55,9 @@ def health(view: View, faults: Mapping[str, str]) -> dict[str, Any]:
         "groups": _groups(view),
         "ledger": {
             "events": len(view.events),
-            "verified": view.verified.fault is None,
-            "verified_at": view.verified.at.isoformat(timespec="seconds"),
-            "fault": view.verified.fault,
+            "verified": checked is not None and checked.fault is None,
+            "verified_at": None if checked is None else checked.at.isoformat(timespec="seconds"),
+            "fault": None if checked is None else checked.fault,
         },
         "database": {"reachable": "database" not in faults, "fault": faults.get("database")},
         "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
@@ -64,11 +67,7 @@ def health(view: View, faults: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _groups(view: View) -> dict[str, dict[str, Any]]:
-    newest: dict[str, Any] = {}
-    for key, held in ({} if view.mart is None else view.mart.tables).items():
-        group = key.partition("/")[0]
-        newest[group] = max(newest.get(group, held.published_at), held.published_at)
     return {
         group: {"published_at": at.isoformat(timespec="seconds"), "age_seconds": round((view.now - at).total_seconds())}
-        for group, at in sorted(newest.items())
+        for group, at in sorted(view.groups.items())
     }

@@ -194,11 +194,6 @@ def page(title: str, *children: Child, lead: Child = None) -> Component:
     return html.Article([*head, *children])
 
 
-def icon(path: str) -> Component:
-    """A small drawing without a meaning of its own."""
-    return html.Span(path, **{"aria-hidden": "true"}, className="icon")
-
-
 def moment(time: dt.datetime | None) -> str:
     """A time in UTC, to the minute."""
     return "" if time is None else time.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

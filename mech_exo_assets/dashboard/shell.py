@@ -90,6 +90,6 @@ def badges(view: View) -> list[Component]:
     found = [badge(view.drift_status, about="drift")]
     if count:
         found.append(badge(f"{count} open alert{'' if count == 1 else 's'}"))
-    if view.verified.fault:
+    if view.verified is not None and view.verified.fault:
         found.append(badge("BROKEN", about="ledger"))
     return found

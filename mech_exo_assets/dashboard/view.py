@@ -15,7 +15,7 @@ import polars as pl
 
 from mech_exo_assets.quant.lifecycle import episodes
 from mech_exo_assets.quant.lifecycle.reigns import Reign, champion
-from mech_exo_assets.schemas import DRIFT, PRICES, STATUS
+from mech_exo_assets.schemas import DRIFT, MONITOR, PRICES, STATUS
 from mech_exo_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class View:
         None where nothing was published yet.
     events : sequence of Event
         Of the ledger, in their order.
-    verified : Verified
-        What the last walk along the ledger's chain has found, and when.
+    verified : Verified or None
+        What the last walk along the ledger's chain has found, and when; None where there was none yet.
     runs : sequence of RunLine
         The newest runs of Dagster, newest first.
     user : User or None
@@ -53,7 +53,7 @@ class View:
     settings: Settings
     mart: Snapshot | None
     events: Sequence[Event]
-    verified: Verified
+    verified: Verified | None
     runs: Sequence[RunLine]
     user: User | None
     now: dt.datetime
@@ -101,6 +101,20 @@ class View:
         if not self.has(STATUS.key):
             return {}
         return dict(self.query("SELECT status, count(*) FROM decay.status GROUP BY status ORDER BY status").iter_rows())
+
+    @cached_property
+    def statuses_until(self) -> dt.date | None:
+        """The last session that the decay monitor has seen; None where it has seen none."""
+        return self.query("SELECT max(date) FROM decay.monitor").item() if self.has(MONITOR.key) else None
+
+    @cached_property
+    def groups(self) -> dict[str, dt.datetime]:
+        """When a table of each group was published anew, UTC."""
+        newest: dict[str, dt.datetime] = {}
+        for key, held in ({} if self.mart is None else self.mart.tables).items():
+            group = key.partition("/")[0]
+            newest[group] = max(newest.get(group, held.published_at), held.published_at)
+        return newest
 
     @cached_property
     def open_alerts(self) -> list[Event]:

@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
+
 from mech_exo_assets.dashboard.runs import RunLine, newest_runs, open_instance
 from mech_exo_assets.dashboard.view import Verified, View
+from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.ledger import Event, Ledger
 from mech_exo_assets.storage.mart_reader import MartReader
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from mech_exo_assets.dashboard.access.users import User
 
 FRESH_SECONDS = 2.0
@@ -34,9 +36,6 @@ VERIFIED_SECONDS = 60.0
 _log = logging.getLogger("mech_exo.dashboard")
 
 
-_NEVER = Verified(dt.datetime.fromtimestamp(0, dt.UTC), 0, None)
-
-
 @dataclass(frozen=True)
 class _Known:
     """What was read last."""
@@ -44,7 +43,7 @@ class _Known:
     at: float = float("-inf")
     events: Sequence[Event] = ()
     runs: Sequence[RunLine] = ()
-    verified: Verified = _NEVER
+    verified: Verified | None = None
     verified_at: float = float("-inf")
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -104,12 +103,13 @@ class Watch:
             if len(events) != len(before.events) or time.monotonic() - before.verified_at >= VERIFIED_SECONDS:
                 found = self.ledger.verify()
                 known = replace(known, verified=Verified(dt.datetime.now(dt.UTC), found.events, found.fault), verified_at=time.monotonic())
-        except Exception as error:  # noqa: BLE001 (any database's own; the page goes on with what was known, and says so)
+        except (MechExoError, SQLAlchemyError, OSError) as error:
+            # The page goes on with what was known, and says so.
             faults["database"] = _said(error)
         try:
             self._instance = self._instance or open_instance(self.settings)
             known = replace(known, runs=[] if self._instance is None else newest_runs(self._instance))
-        except Exception as error:  # noqa: BLE001 (likewise)
+        except (dg.DagsterError, SQLAlchemyError, OSError) as error:
             faults["runs"] = _said(error)
         for name, why in faults.items():
             if before.faults.get(name) != why:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +62,3 @@ def rows(component: Any, name: str) -> list[list[str]]:
     """The cells of a table that has an id, row by row, without its head."""
     body = next(each for each in parts(named(component, name)) if type(each).__name__ == "Tbody")
     return [[text(cell) for cell in row.children] for row in body.children]
-
-
-class Tags(HTMLParser):
-    """Which tags a page has, with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))

@@ -104,6 +104,18 @@ def test_a_database_that_does_not_answer_is_told_and_what_was_known_stays(home: 
     assert asked(server)[0] == 200
 
 
+def test_a_ledger_that_was_never_read_is_not_called_verified(retrained_home: Path, monkeypatch: pytest.MonkeyPatch):
+    def gone(*_: object, **__: object) -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(Ledger, "events", gone)
+    server = build_server(Settings(home=retrained_home))
+    code, said = asked(server)
+    assert (code, said["ledger"]["verified"], said["ledger"]["verified_at"]) == (503, False, None)
+    assert "ledger: it could not be verified yet" in said["reasons"]
+    assert metrics(server)["mech_exo_ledger_verified",] == 0.0
+
+
 def test_a_disk_that_is_nearly_full_is_unhealthy(open_server: Server, retrained_home: Path, monkeypatch: pytest.MonkeyPatch):
     usage = SimpleNamespace(total=100e9, used=97e9, free=3e9)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)

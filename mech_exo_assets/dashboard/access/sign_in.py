@@ -12,14 +12,15 @@ from flask import Flask, Response, abort, g, redirect, render_template, request,
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
+from limits import parse_many
 from werkzeug.wrappers import Response as AnyResponse
 
 from mech_exo_assets.dashboard.access.users import User, Users
 
 SESSION_SECONDS = 12 * 3600
 """After so long everybody signs in again."""
-_OPEN = ("/sign-in", "/static/", "/favicon.ico", "/health")
-"""Addresses, or their beginnings, for which nobody has to sign in. `/health` says less there then."""
+_OPEN = ("/sign-in", "/favicon.ico", "/health")
+"""Addresses for which nobody has to sign in, beside the static files. `/health` says less there then."""
 ATTEMPTS = "10 per minute; 60 per hour"
 """Of signing in, from one address."""
 ATTEMPTS_OF_A_NAME = "20 per hour"
@@ -35,9 +36,9 @@ def install(server: Flask, users: Users | None, forms: CSRFProtect, *, read_only
 
     @server.before_request
     def _who() -> AnyResponse | None:
-        user = _in_session(users) or _by_header(users)
+        user = _in_session(users) or _by_header(users, limiter)
         g.user, g.with_users = User(user.name, "viewer") if user is not None and read_only else user, True
-        if g.user is not None or request.path.startswith(_OPEN):
+        if g.user is not None or (request.path in _OPEN or request.path.startswith("/static/")):
             return None
         if request.path == "/metrics":
             return Response("Sign in, with a user of the dashboard.\n", 401, {"WWW-Authenticate": 'Basic realm="Mech-Exo"'})
@@ -94,12 +95,19 @@ def _in_session(users: Users) -> User | None:
     return user if user is not None and session.get("mark") == users.mark(name) else None
 
 
-def _by_header(users: Users) -> User | None:
-    """Who a program says that it is: what Prometheus sends. Reading only."""
+def _by_header(users: Users, limiter: Limiter) -> User | None:
+    """Who a program says that it is: what Prometheus sends. Reading only; wrong passwords count as attempts to sign in."""
     sent = request.authorization
     if request.path not in ("/metrics", "/health") or sent is None or sent.type != "basic":
         return None
-    return users.authenticated(sent.username or "", sent.password or "")
+    limits, address = parse_many(ATTEMPTS), get_remote_address()
+    if not all(limiter.limiter.test(limit, "header", address) for limit in limits):
+        abort(429)
+    user = users.authenticated(sent.username or "", sent.password or "")
+    if user is None:
+        for limit in limits:
+            limiter.limiter.hit(limit, "header", address)
+    return user
 
 
 def _inside(address: str | None) -> str:

@@ -56,7 +56,7 @@ def _status(view: View, status: dict[str, Any]) -> Component:
         "IC before, after": f"{number(status['ic_before'], 4)}, {number(status['ic_after'], 4)}",
         "expected delay of an alarm": f"{number(status['expected_delay'], 0)} sessions",
     }
-    return section("Status", facts(shown), name="status", caption=origin(view, STATUS.key, as_of=view.last_session))
+    return section("Status", facts(shown), name="status", caption=origin(view, STATUS.key, as_of=view.statuses_until))
 
 
 def _by_horizon(view: View, name: str) -> Component:
@@ -79,7 +79,7 @@ def _by_horizon(view: View, name: str) -> Component:
         ),
         table(("horizon", "mean IC", "t", "q", "sessions"), cells, label="IC by horizon", numbers=(0, 1, 2, 3, 4), name="horizon-table"),
         name="horizons",
-        caption=origin(view, STATISTICS.key, as_of=view.last_session),
+        caption=origin(view, STATISTICS.key, as_of=view.statuses_until),
     )
 
 
@@ -138,7 +138,7 @@ def _quintiles(view: View, name: str) -> Component:
             f"Highest less lowest: {percent(values[5], 3)} over {horizon} sessions, before costs.",
         ),
         name="quintiles",
-        caption=origin(view, STATISTICS.key, QUINTILE_RETURNS.key, as_of=view.last_session),
+        caption=origin(view, STATISTICS.key, QUINTILE_RETURNS.key, as_of=view.statuses_until),
     )
 
 
@@ -174,7 +174,7 @@ def _by_segment(view: View, name: str, dimension: str) -> Component:
             f"Mean information coefficient within each {dimension}, ± 1.96 standard errors.",
         ),
         name=f"by-{dimension}",
-        caption=origin(view, BREAKDOWN.key, as_of=view.last_session),
+        caption=origin(view, BREAKDOWN.key, as_of=view.statuses_until),
     )
 
 
@@ -187,6 +187,6 @@ def _history(view: View, name: str) -> Component:
         "Changes of status",
         table(("session", "before", "after", "why"), cells, label="Changes of status"),
         name="history",
-        caption=origin(view, STATUS_HISTORY.key, as_of=view.last_session),
+        caption=origin(view, STATUS_HISTORY.key, as_of=view.statuses_until),
         wide=True,
     )

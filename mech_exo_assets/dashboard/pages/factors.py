@@ -63,7 +63,7 @@ def build(view: View) -> Component:
             "Factors",
             grid("factor-grid", frame.drop("horizon"), columns, label="Factors by status"),
             name="factors",
-            caption=origin(view, STATUS.key, STATISTICS.key, IC.key, as_of=view.last_session),
+            caption=origin(view, STATUS.key, STATISTICS.key, IC.key, as_of=view.statuses_until),
             wide=True,
         ),
         lead=f"IC: mean rank correlation of score and the return of the next {horizon} sessions. t allows for autocorrelation, q for the "

@@ -129,7 +129,7 @@ def _calibration(view: View) -> Component:
         "JOIN market.forward_returns r ON p.date = r.date AND p.symbol = r.symbol AND r.horizon = ? "
         "WHERE p.model = 'ensemble' AND r.value IS NOT NULL), "
         "binned AS (SELECT date, excess, ntile(10) OVER (PARTITION BY date ORDER BY value, symbol) AS decile FROM joined) "
-        "SELECT decile, avg(mean) AS mean, stddev_samp(mean) / sqrt(count(*) / ?::DOUBLE) AS error, count(*) AS sessions "
+        "SELECT decile, avg(mean) AS mean, stddev_samp(mean) / sqrt(count(*) / ?::DOUBLE) AS error, max(date) AS last "
         "FROM (SELECT date, decile, avg(excess) AS mean FROM binned GROUP BY ALL) GROUP BY decile ORDER BY decile",
         horizon,
         horizon,
@@ -156,7 +156,7 @@ def _calibration(view: View) -> Component:
             "sessions as do not overlap). A model that ranks well rises from left to right.",
         ),
         name="calibration",
-        caption=origin(view, PREDICTIONS.key, FORWARD_RETURNS.key, as_of=view.last_session),
+        caption=origin(view, PREDICTIONS.key, FORWARD_RETURNS.key, as_of=rows["last"].max()),
     )
 
 

@@ -54,6 +54,9 @@ def build(view: View) -> Component:
 
 def _verified(view: View) -> Component:
     found = view.verified
+    if found is None:
+        missing = nothing("The ledger could not be read yet.", "`/health` says why.")
+        return section("Ledger", missing, name="ledger")
     word = "BROKEN" if found.fault else "verified"
     shown: dict[str, Any] = {"chain": badge(word, name="ledger-verified"), "events": str(len(view.events)), "verified at": moment(found.at)}
     if found.fault:

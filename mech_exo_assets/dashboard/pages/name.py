@@ -45,20 +45,20 @@ def build(view: View, symbol: str) -> Component:
         day,
     )
     now = view.champion
-    weights = {} if now is None else versions(view.events)[now.version].weights
-    scale = sum(map(abs, weights.values())) or 1.0
-    parts = [
-        (name, rows[name][0], weight / scale, rows[name][0] * weight / scale)
-        for name, weight in weights.items()
-        if name in factor_columns(rows.columns) and rows[name][0] is not None and weight
-    ]
+    deployed = None if now is None else versions(view.events)[now.version]
+    weights = {} if deployed is None else deployed.weights
+    there = [name for name in factor_columns(rows.columns) if weights.get(name) and rows[name][0] is not None]
+    # As the composite does: a mean over the factors that the name has.
+    scale = sum(abs(weights[name]) for name in there) or 1.0
+    parts = [(name, rows[name][0], weights[name] / scale, rows[name][0] * weights[name] / scale) for name in there]
+    blend = "" if deployed is None or not deployed.blend else f" Beside them ml_alpha has a weight of {percent(deployed.blend, 0)}."
     parts.sort(key=lambda each: -abs(each[3]))
     shown: list[Component] = [back]
     if ranked.height:
         row = ranked.row(0, named=True)
         shown.append(
             section(
-                "Rank",
+                "Rank by the strategy file",
                 facts({"session": str(day), "composite score": number(row["score"], 3), "rank": f"{row['rank']:g} of {row['names']}"}),
                 name="rank",
                 caption=origin(view, COMPOSITE.key, as_of=day),
@@ -69,11 +69,15 @@ def build(view: View, symbol: str) -> Component:
         cells = [(name, number(score, 2), percent(weight, 1), number(part, 3)) for name, score, weight, part in parts]
         shown.append(
             section(
-                "What each factor adds",
+                "What each factor adds to the champion's score",
                 picture(
                     "contributions",
-                    figures.bars([each[0] for each in top], {"weight × score": [each[3] for each in top]}, x="score of the champion"),
-                    f"Weight of the champion times the score of {symbol}; the largest {len(top)} of {len(parts)}.",
+                    figures.bars(
+                        [each[0] for each in top],
+                        {"weight × score": [each[3] for each in top]},
+                        x="weight × score, before it is standardised",
+                    ),
+                    f"Weight of the champion times the score of {symbol}; the largest {len(top)} of {len(parts)}.{blend}",
                 ),
                 table(
                     ("factor", "score", "weight", "adds"),

@@ -5,7 +5,6 @@ What belongs here: that page. What does not: any of it in depth (the other pages
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from dash import html
@@ -102,20 +101,16 @@ def _factors(view: View) -> Component:
         table(("status", "factors"), rows, label="Factors by status", numbers=(1,), name="factor-counts"),
         link("All factors", "/factors"),
         name="factors",
-        caption=origin(view, STATUS.key, as_of=view.last_session),
+        caption=origin(view, STATUS.key, as_of=view.statuses_until),
     )
 
 
 def _freshness(view: View) -> Component:
     if view.mart is None or view.last_session is None:
         return section("Data", nothing("Nothing was published yet.", "A complete run does it:", command="mech-exo run"), name="data")
-    newest: dict[str, dt.datetime] = {}
-    for key, held in view.mart.tables.items():
-        group = key.partition("/")[0]
-        newest[group] = max(newest.get(group, held.published_at), held.published_at)
     rows = [
         (group, moment(at), age((view.now - at).total_seconds()))
-        for group, at in sorted(newest.items(), key=lambda each: each[1], reverse=True)
+        for group, at in sorted(view.groups.items(), key=lambda each: each[1], reverse=True)
     ]
     record = read_record(view.settings.home)
     days = (view.now.date() - view.last_session).days

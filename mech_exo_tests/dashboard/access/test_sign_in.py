@@ -26,6 +26,8 @@ ASKED = [
     "/_dash-dependencies",
     "/metrics",
     "/trends/x.svg",
+    "/healthy",
+    "/sign-in/x",
 ]
 
 
@@ -96,6 +98,15 @@ def test_attempts_are_limited(guarded: Flask):
         fields = {"name": "ann", "password": "wrong", "csrf_token": token(client, "/sign-in")}
         codes.append(client.post("/sign-in", data=fields, headers=HERE).status_code)
     assert codes == [401] * 10 + [429] * 2
+
+
+def test_attempts_by_a_header_are_limited_and_right_ones_are_not_counted(guarded: Flask):
+    client = guarded.test_client()
+    right = [client.get("/metrics", headers=HOST, auth=("ann", PASSWORD)).status_code for _ in range(12)]
+    wrong = [client.get("/metrics", headers=HOST, auth=("ann", "wrong wrong wrong")).status_code for _ in range(12)]
+    assert right == [200] * 12
+    assert wrong == [401] * 10 + [429] * 2
+    assert client.get("/health", headers=HOST, auth=("ann", PASSWORD)).status_code == 429
 
 
 def test_signing_out_ends_the_session(guarded: Flask):

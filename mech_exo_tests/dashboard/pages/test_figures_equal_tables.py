@@ -125,8 +125,8 @@ def test_a_names_page_adds_up_the_champions_score(watch: Watch, table: Any):
         made = content(view, f"/strategy/{symbol}")
         weights = versions(view.events)[champion(view.events).version].weights
     scores = table("SELECT * FROM factors.scores ORDER BY date").filter(symbol=symbol).row(-1, named=True)
-    total = sum(map(abs, weights.values()))
-    wanted = {name: scores[name] * weight / total for name, weight in weights.items() if weight and scores.get(name) is not None}
+    there = {name: weight for name, weight in weights.items() if weight and scores.get(name) is not None}
+    wanted = {name: scores[name] * weight / sum(map(abs, there.values())) for name, weight in there.items()}
     shown = {row[0]: row[3] for row in rows(made, "contribution-table")}
     assert shown == {name: number(value, 3) for name, value in wanted.items()}
 
