@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import duckdb
-from dash import ALL, MATCH, Dash, Input, Output, State
-from flask import g
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State
 
 from mech_exo_assets.dashboard.pages import factor, factors, learning, lifecycle, name, overview, reports, strategy, weights
 from mech_exo_assets.dashboard.parts import nothing, page
-from mech_exo_assets.dashboard.shell import PAGES, badges, navigation
+from mech_exo_assets.dashboard.shell import PAGES
 from mech_exo_assets.dashboard.view import View
 from mech_exo_assets.dashboard.watch import Watch
 from mech_exo_assets.storage.lake import Lake
@@ -39,18 +37,20 @@ _log = logging.getLogger("mech_exo.dashboard")
 
 
 def install(app: Dash, watch: Watch) -> None:
-    """Let the address decide what is shown."""
-
-    @app.callback(
+    """Let the address decide what is shown: the browser asks for it (`static/pages.js`, `contents`)."""
+    app.clientside_callback(
+        ClientsideFunction("mechExo", "show"),
         Output("page", "children"),
         Output("navigation", "children"),
         Output("badges", "children"),
         Input("address", "pathname"),
     )
-    def show(path: str | None) -> tuple[Component, list[Component], list[Component]]:
-        asked = "/" + unquote(path or "/").strip("/")
-        with watch.view(g.user) as view:
-            return _made(view, asked), navigation(asked), badges(view)
+    app.clientside_callback(
+        ClientsideFunction("mechExo", "titled"),
+        Output("page", "className"),
+        Input("page", "children"),
+        prevent_initial_call=True,
+    )
 
     @app.callback(
         Output({"type": "explanation", "symbol": MATCH}, "children"),
@@ -61,25 +61,9 @@ def install(app: Dash, watch: Watch) -> None:
     def explain(_clicks: list[int], asked: list[dict[str, str]]) -> Component:
         return name.explanation(Lake(watch.settings.lake_path), asked[0]["symbol"], asked[0]["day"])
 
-    # Titles and focus follow the page: a screen reader hears where it is.
-    app.clientside_callback(
-        """function(_children, path) {
-            const heading = document.getElementById("page-title");
-            if (heading) {
-                document.title = heading.textContent + " · Mech-Exo";
-                if (window.mechExoSeen) heading.focus({preventScroll: true});
-                window.mechExoSeen = true;
-            }
-            return window.dash_clientside.no_update;
-        }""",
-        Output("page", "className"),
-        Input("page", "children"),
-        Input("address", "pathname"),
-        prevent_initial_call=True,
-    )
 
-
-def _made(view: View, path: str) -> Component:
+def page_at(view: View, path: str) -> Component:
+    """The page of an address, or what is shown where it cannot be made."""
     try:
         return content(view, path)
     except duckdb.Error as error:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import secrets
 
+import dash_ag_grid
 from dash import Dash
 from flask import Flask, Response, abort, g
 from flask_wtf.csrf import CSRFProtect
 
-from mech_exo_assets.dashboard import actions, downloads, router
+from mech_exo_assets.dashboard import actions, contents, downloads, router
 from mech_exo_assets.dashboard.access import sign_in
 from mech_exo_assets.dashboard.access.guard import guard
 from mech_exo_assets.dashboard.access.users import Users
+from mech_exo_assets.dashboard.contents import Contents
 from mech_exo_assets.dashboard.health import health
 from mech_exo_assets.dashboard.metrics import exposition
 from mech_exo_assets.dashboard.shell import shell
@@ -73,6 +75,7 @@ def build_server(settings: Settings, *, loopback: bool = True, read_only: bool =
     app.init_app(server)
     app.layout = lambda: shell(g.user, ui_url=settings.ui_url, home=str(settings.home))
     router.install(app, watch)
+    contents.install(server, Contents(watch, grids=_grids_apart(app)))
     policies.extend(app.csp_hashes())
     _install_state(server, watch)
     downloads.install(server, watch)
@@ -87,6 +90,7 @@ _INDEX = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{%title%}</title>
 <script src="/static/scheme.js"></script>
+<script src="/static/pages.js"></script>
 <link rel="icon" href="/static/icon.svg">
 {%css%}
 </head>
@@ -98,6 +102,15 @@ _INDEX = """<!doctype html>
 </body>
 </html>
 """
+
+
+def _grids_apart(app: Dash) -> str:
+    """Take AG Grid's script, a megabyte, from those that every page begins with; gives its address for the pages that have a grid."""
+    # `_js_dist` is how a package of components says to Dash which scripts it has, and which of them are not for the first page.
+    for script in dash_ag_grid._js_dist:  # noqa: SLF001
+        if "async" not in script:
+            script["dynamic"] = True
+    return app.get_relative_path("/_dash-component-suites/dash_ag_grid/dash_ag_grid.min.js")
 
 
 def _install_state(server: Flask, watch: Watch) -> None:

@@ -28,9 +28,10 @@ PAGES = {
 
 
 def shell(user: User | None, *, ui_url: str, home: str) -> Component:
-    """The whole document; the router fills `page`, `navigation` and `badges`."""
+    """The whole document; `static/pages.js` fills `page`, `navigation` and `badges`."""
     right: list[Component] = [
-        html.Span(id="badges"),
+        html.Button("Newer data: load again", id="news", type="button", className="quiet", hidden=True),
+        html.Span(id="badges", role="status"),
         html.Button("Light / dark", id="scheme", type="button", className="quiet"),
     ]
     if user is not None:

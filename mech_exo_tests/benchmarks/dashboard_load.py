@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import random
 import shutil
 import statistics
@@ -45,7 +44,7 @@ class Reader(threading.Thread):
             path = self._chance.choice(PAGES)
             try:
                 begun = time.perf_counter()
-                self._page(link, path)
+                self._get(link, f"/content?path={path}")
                 shown = time.perf_counter()
                 self._get(link, "/health")
                 self.times["page"].append(shown - begun)
@@ -54,19 +53,8 @@ class Reader(threading.Thread):
                 self.errors.append(f"{path}: {error!r}")
                 link = http.client.HTTPConnection(self._host, timeout=30)
 
-    def _page(self, link: http.client.HTTPConnection, path: str) -> None:
-        asked = {
-            "output": "..page.children...navigation.children...badges.children..",
-            "outputs": [{"id": name, "property": "children"} for name in ("page", "navigation", "badges")],
-            "inputs": [{"id": "address", "property": "pathname", "value": path}],
-            "changedPropIds": ["address.pathname"],
-        }
-        headers = {"Content-Type": "application/json", "Origin": f"http://{self._host}"}
-        link.request("POST", "/_dash-update-component", json.dumps(asked), headers)
-        self._read(link, path)
-
     def _get(self, link: http.client.HTTPConnection, path: str) -> None:
-        link.request("GET", path)
+        link.request("GET", path, headers={"Accept-Encoding": "gzip"})
         self._read(link, path)
 
     def _read(self, link: http.client.HTTPConnection, path: str) -> None:

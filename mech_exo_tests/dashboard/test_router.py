@@ -94,5 +94,5 @@ def test_a_mart_of_another_release_is_said_and_the_other_pages_work(watch: Watch
 
     monkeypatch.setitem(router._BUILDERS, "/factors", older)
     with watch.view() as view:
-        assert "does not hold what it needs" in text(router._made(view, "/factors"))
-        assert text(named(router._made(view, "/"), "page-title")) == "Overview"
+        assert "does not hold what it needs" in text(router.page_at(view, "/factors"))
+        assert text(named(router.page_at(view, "/"), "page-title")) == "Overview"
