@@ -31,8 +31,7 @@ _SQLITE = "sqlite:///"
 _DATABASE_URL = re.compile(r"(?P<base>[\w+]+://(?:[^:/]*(?::[^@]*)?@)?[^?]*)(?:\?(?P<query>.*))?")
 """As SQLAlchemy takes it apart, whose import would cost every command a third of a second."""
 
-MLFLOW_SCHEMA = "mlflow"
-"""Of MLflow's tables in a PostgreSQL database that it shares."""
+_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class Settings(BaseSettings):
@@ -65,9 +64,12 @@ class Settings(BaseSettings):
         Names, with blanks between them, under which the dashboard may be asked besides those of this machine itself
         (MECH_EXO_DASHBOARD_HOSTS); the name that a proxy in front of it is reached by.
     db_url : SecretStr or None
-        Database of the weight searches, of MLflow and of the ledger (MECH_EXO_DB_URL): `sqlite:////path/studies.db` or
-        `postgresql://user:password@host/database`, which several machines may share. Default: SQLite files in the home (`studies_url`,
-        `mlflow_url`, `ledger_url`).
+        Database (MECH_EXO_DB_URL): `sqlite:////path/studies.db` for weight searches, MLflow and ledger, or
+        `postgresql://user:password@host/database` for these and Dagster's runs, events and schedules, which several machines may share.
+        Default: SQLite files in the home (`studies_url`, `mlflow_url`, `ledger_url`; Dagster's in `dagster_home`).
+    namespace : str
+        Begins the names of the schemas in a PostgreSQL database (MECH_EXO_NAMESPACE), so that several homes, as of two researchers, share
+        one without touching each other's tables. Lower-case letters, digits and underscores.
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
@@ -79,6 +81,7 @@ class Settings(BaseSettings):
     slack_webhook: SecretStr | None = None
     alert_urls: SecretStr | None = None
     db_url: SecretStr | None = None
+    namespace: str = ""
     ui_url: str = "http://127.0.0.1:3000"
     dashboard_url: str = "http://127.0.0.1:8050"
     auth: Path | None = None
@@ -104,6 +107,13 @@ class Settings(BaseSettings):
         if not separator or scheme.split("+")[0] not in {"sqlite", "postgresql"}:
             raise ValueError("it must begin with sqlite:// or postgresql://, as in postgresql://user:password@host/database")
         return url
+
+    @field_validator("namespace")
+    @classmethod
+    def _name_of_schemas(cls, namespace: str) -> str:
+        if namespace and not _NAMESPACE.fullmatch(namespace):
+            raise ValueError(f"{namespace!r} cannot begin a schema's name; take up to 40 lower-case letters, digits and underscores")
+        return namespace
 
     @model_validator(mode="after")
     def _choices_of_the_home(self) -> Settings:
@@ -134,7 +144,7 @@ class Settings(BaseSettings):
     @property
     def studies_url(self) -> str:
         """URL of the database of the weight searches, with its password."""
-        return f"{_SQLITE}{self.home}/studies.db" if self.db_url is None else self.db_url.get_secret_value()
+        return self._database("studies") if self.on_server and self.namespace else self._file("studies", beside=False)
 
     @property
     def mlflow_url(self) -> str:
@@ -144,20 +154,7 @@ class Settings(BaseSettings):
         `.mlflow.db` (`studies.mlflow.db` beside `studies.db`): two programs would wait for each other in one. In a PostgreSQL
         database of MECH_EXO_DB_URL, the schema `mlflow`: MLflow and Optuna both have a table `alembic_version`, with other contents.
         """
-        if self.db_url is None:
-            return f"{_SQLITE}{self.home}/mlflow.db"
-        given = self.db_url.get_secret_value()
-        parts = _DATABASE_URL.fullmatch(given)
-        if parts is None:
-            # Refused in words where it is used, as the URL of the searches is.
-            return given
-        if given.startswith("sqlite"):
-            _, _, path = parts["base"].partition("///")
-            in_memory = path in {"", ":memory:"}
-            return given if in_memory else f"{_SQLITE}{Path(path.removeprefix('file:')).absolute().with_suffix('.mlflow.db')}"
-        query = dict(parse_qsl(parts["query"] or ""))
-        query["options"] = f"{query.get('options', '')} -csearch_path={MLFLOW_SCHEMA}".strip()
-        return f"{parts['base']}?{urlencode(query)}"
+        return self._database("mlflow") if self.on_server else self._file("mlflow")
 
     @property
     def ledger_url(self) -> str:
@@ -166,13 +163,41 @@ class Settings(BaseSettings):
         Without MECH_EXO_DB_URL, `ledger.db` in the home; beside a SQLite file of MECH_EXO_DB_URL, a file of its own whose name ends in
         `.ledger.db`. In a PostgreSQL database of MECH_EXO_DB_URL it has a schema of its own.
         """
-        given = None if self.db_url is None else self.db_url.get_secret_value()
-        if given is None or not given.startswith("sqlite"):
-            return f"{_SQLITE}{self.home}/ledger.db" if given is None else given
+        return self._database("ledger") if self.on_server else self._file("ledger")
+
+    @property
+    def dagster_url(self) -> str | None:
+        """URL of Dagster's runs, events and schedules in PostgreSQL, with its password; None where they are files in `dagster_home`."""
+        return self._database("dagster", driver="+psycopg2") if self.on_server else None
+
+    @property
+    def on_server(self) -> bool:
+        """Whether MECH_EXO_DB_URL names a PostgreSQL database."""
+        return self.db_url is not None and self.db_url.get_secret_value().startswith("postgresql")
+
+    def _file(self, name: str, *, beside: bool = True) -> str:
+        """URL of a SQLite file: in the home, or beside the one that MECH_EXO_DB_URL names."""
+        if self.db_url is None:
+            return f"{_SQLITE}{self.home}/{name}.db"
+        given = self.db_url.get_secret_value()
         parts = _DATABASE_URL.fullmatch(given)
         _, _, path = (given if parts is None else parts["base"]).partition("///")
-        in_memory = path in {"", ":memory:"}
-        return given if in_memory else f"{_SQLITE}{Path(path.removeprefix('file:')).absolute().with_suffix('.ledger.db')}"
+        if not beside or path in {"", ":memory:"}:
+            # What cannot be used is refused in words where it is.
+            return given
+        return f"{_SQLITE}{Path(path.removeprefix('file:')).absolute().with_suffix(f'.{name}.db')}"
+
+    def _database(self, schema: str, *, driver: str = "") -> str:
+        """URL of the PostgreSQL database, with a schema that what is asked and made there stands in."""
+        given = "" if self.db_url is None else self.db_url.get_secret_value()
+        parts = _DATABASE_URL.fullmatch(given)
+        if parts is None:
+            return given
+        query = dict(parse_qsl(parts["query"] or ""))
+        named = f"{self.namespace}_{schema}" if self.namespace else schema
+        query["options"] = f"{query.get('options', '')} -csearch_path={named}".strip()
+        scheme, _, rest = parts["base"].partition("://")
+        return f"{scheme if '+' in scheme else scheme + driver}://{rest}?{urlencode(query)}"
 
     @property
     def ledger_head_path(self) -> Path:

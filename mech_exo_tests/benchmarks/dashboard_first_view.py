@@ -1,7 +1,7 @@
 """How long a page takes until it can be read, and until all is drawn: `python -m mech_exo_tests.benchmarks.dashboard_first_view HOME`.
 
-What belongs here: times in a real browser, from the click to the paint, with nothing kept by the browser and with its scripts kept. Not timed
-in CI: see docs/benchmarks.md.
+What belongs here: times in a real browser, from the click to the paint, with nothing kept by the browser and with its scripts kept. Not
+timed in CI: see docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -270,7 +270,7 @@ def test_two_processes_neither_lose_nor_fork_on_postgresql(tmp_path: Path, postg
 def test_postgresql_itself_refuses_changes(tmp_path: Path, postgres: PostgresServer, statement: str):
     import sqlalchemy as sa
 
-    from mech_exo_assets.storage.studies.connection import with_driver
+    from mech_exo_assets.storage.connection import with_driver
 
     url = postgres.new_database()
     ledger = Ledger(url, tmp_path / "ledger.head")

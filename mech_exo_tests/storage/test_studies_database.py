@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.storage.studies import StudyDatabase, connection
+from mech_exo_assets.storage import connection
+from mech_exo_assets.storage.studies import StudyDatabase
 from mech_exo_tests.storage.searches import DIRECTIONS, failed, open_store, result, start, stored, trial, trials
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class ConflictError(MechExoError):
 class _Opened:
     url: sa.URL
     engine: sa.Engine
+    schema: str | None
+    revision: str
     table: sa.Table
 
 
@@ -46,7 +48,7 @@ class Ledger:
     ----------
     url : str
         `sqlite:////path/ledger.db`, whose folder is made on first use, or `postgresql://user:password@host/database`, which has the table
-        in the schema `ledger`. Nothing is touched before the first event is written.
+        in the schema `ledger`, or in the first one of the URL's `search_path`. Nothing is touched before the first event is written.
     head_path : Path
         File that the head of the chain is kept in, apart from the chain.
 
@@ -86,12 +88,13 @@ class Ledger:
         """
         import sqlalchemy as sa
 
-        from mech_exo_assets.storage.ledger import tables
-        from mech_exo_assets.storage.studies.connection import in_words, writing
+        from mech_exo_assets.storage.connection import in_words, writing
+        from mech_exo_assets.storage.ledger import migrations, tables
 
         payload = canonical(entry.payload)
         opened = self._open(make=True)
         assert opened is not None  # noqa: S101
+        migrations.require_newest(opened.revision)
         table = opened.table
         with in_words(opened.url), writing(opened.engine) as connection:
             tables.lock(connection)
@@ -115,12 +118,11 @@ class Ledger:
 
     def events(self, *, kinds: Iterable[str] | None = None, after: int = 0, until: int | None = None) -> list[Event]:
         """Events by their number: of some kinds, after one number, up to another."""
-        wanted = None if kinds is None else set(kinds)
-        return [_event(row) for row in self._rows(after=after, until=until) if wanted is None or row[2] in wanted]
+        return [_event(row) for row in self._rows(kinds=kinds, after=after, until=until)]
 
     def find(self, key: str) -> Event | None:
         """The event with a key."""
-        return next((event for event in self.events() if event.key == key), None)
+        return next((_event(row) for row in self._rows(key=key)), None)
 
     def get(self, id: int) -> Event:  # noqa: A002 (the name of the column)
         """The event with a number.
@@ -138,8 +140,7 @@ class Ledger:
 
     def last(self) -> Event | None:
         """The newest event."""
-        events = self.events()
-        return events[-1] if events else None
+        return next((_event(row) for row in self._rows(newest=True)), None)
 
     def verify(self, *, head: str | None = None) -> Verification:
         """Walk along the chain, and compare its end with the anchored head.
@@ -154,8 +155,8 @@ class Ledger:
         Verification
             With the first event that is not as it was written.
         """
+        from mech_exo_assets.storage.connection import in_words, reading
         from mech_exo_assets.storage.ledger import tables
-        from mech_exo_assets.storage.studies.connection import in_words, reading
 
         opened = self._open(make=False)
         # Before the rows: a head that another writer anchors meanwhile would not be among them.
@@ -164,27 +165,35 @@ class Ledger:
         if opened is None:
             return verified([], anchored=anchored, known=known)
         with in_words(opened.url), reading(opened.engine) as connection:
-            guards = tables.missing_guards(connection)
+            guards = tables.missing_guards(connection, opened.schema)
         return verified(self._rows(), anchored=anchored, known=known, guards=guards)
 
-    def _rows(self, *, after: int = 0, until: int | None = None) -> list[Row]:
+    def _rows(
+        self, *, kinds: Iterable[str] | None = None, after: int = 0, until: int | None = None, key: str | None = None, newest: bool = False
+    ) -> list[Row]:
         import sqlalchemy as sa
 
-        from mech_exo_assets.storage.studies.connection import in_words, reading
+        from mech_exo_assets.storage.connection import in_words, reading
 
         opened = self._open(make=False)
         if opened is None:
             return []
-        query = sa.select(opened.table).where(opened.table.c.id > after).order_by(opened.table.c.id)
+        columns = opened.table.c
+        query = sa.select(opened.table).where(columns.id > after)
         if until is not None:
-            query = query.where(opened.table.c.id <= until)
+            query = query.where(columns.id <= until)
+        if kinds is not None:
+            query = query.where(columns.kind.in_(sorted(kinds)))
+        if key is not None:
+            query = query.where(columns.key == key)
+        query = query.order_by(columns.id.desc()).limit(1) if newest else query.order_by(columns.id)
         with in_words(opened.url), reading(opened.engine) as connection:
             return [tuple(row) for row in connection.execute(query)]
 
     def _open(self, *, make: bool) -> _Opened | None:
         """The database; None where it holds no ledger yet and none is to be made."""
-        from mech_exo_assets.storage.ledger import tables
-        from mech_exo_assets.storage.studies import connection as way
+        from mech_exo_assets.storage import connection as way
+        from mech_exo_assets.storage.ledger import migrations, tables
 
         with self._lock:
             if self._opened is not None:
@@ -198,24 +207,52 @@ class Ledger:
             engine = way.create_engine(url)
             if url.get_backend_name() == "sqlite":
                 event.listen(engine, "connect", _flush_at_commits)
+            schema = tables.schema_of(url)
             try:
                 with way.in_words(url):
                     with way.reading(engine) as connection:
-                        there = tables.exists(connection)
-                    if not there and not make:
+                        there = migrations.revision(connection, schema)
+                    migrations.require_known(there)
+                    if there is None and not make:
                         return None
-                    if not there:
-                        _make(engine)
-                self._opened = _Opened(url, engine, tables.events_table(url.get_backend_name()))
+                    if there is None:
+                        _make(engine, schema)
+                self._opened = _Opened(url, engine, schema, there or migrations.HEAD, tables.events_table(schema))
             finally:
                 if self._opened is None:
                     engine.dispose()
             return self._opened
 
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the tables to this release's revision; made where they are missing.
 
-def _make(engine: sa.Engine) -> None:
-    from mech_exo_assets.storage.ledger import tables
-    from mech_exo_assets.storage.studies.connection import writing
+        Returns
+        -------
+        (str or None, str)
+            Revisions before and after; None where there was no ledger.
+        """
+        from mech_exo_assets.storage.connection import in_words, writing
+        from mech_exo_assets.storage.ledger import migrations, tables
+
+        before = self.revision()
+        opened = self._open(make=True)
+        assert opened is not None  # noqa: S101
+        with in_words(opened.url), writing(opened.engine) as connection:
+            tables.lock(connection)
+            migrations.upgrade(connection, opened.schema)
+        with self._lock:
+            self._opened = replace(opened, revision=migrations.HEAD)
+        return before, migrations.HEAD
+
+    def revision(self) -> str | None:
+        """Revision of its tables; None where there are none yet."""
+        opened = self._open(make=False)
+        return None if opened is None else opened.revision
+
+
+def _make(engine: sa.Engine, schema: str | None) -> None:
+    from mech_exo_assets.storage import connection as way
+    from mech_exo_assets.storage.ledger import migrations, tables
 
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
@@ -223,9 +260,10 @@ def _make(engine: sa.Engine) -> None:
             if driver is not None:
                 # Readers and a writer side by side.
                 driver.execute("PRAGMA journal_mode=WAL")
-    with writing(engine) as connection:
+    with way.writing(engine) as connection:
         tables.lock(connection)
-        tables.create(connection)
+        way.make_schema(connection, schema)
+        migrations.upgrade(connection, schema)
 
 
 def _flush_at_commits(connection: sqlite3.Connection, _record: object) -> None:

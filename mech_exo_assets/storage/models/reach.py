@@ -47,7 +47,7 @@ def load_mlflow() -> None:
 
 def patient(url: str) -> str:
     """The URL for MLflow's own engine, which takes options of a connection from there only."""
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     parsed = way.with_driver(way.parse(url))
     if parsed.get_backend_name() == "postgresql":
@@ -82,7 +82,7 @@ def require_database(url: str) -> None:
     InputError
         If the URL is wrong, or the database is away, refuses, or cannot be written. The password is not shown.
     """
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     parsed = way.parse(url)
     way.make_folder(parsed)
@@ -122,7 +122,7 @@ def _require_right_to_write(url: str) -> None:
     InputError
         If the user lacks the right, or the database takes no writes, as a standby.
     """
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     parsed = way.parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -164,7 +164,7 @@ def _alone(path: Path) -> Generator[None]:
 @contextmanager
 def _locked(url: str) -> Generator[None]:
     """Make the schema, and let no other machine make tables in it meanwhile: MLflow's own lock is a file, which others do not see."""
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     parsed = way.parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -175,33 +175,23 @@ def _locked(url: str) -> Generator[None]:
     try:
         with way.in_words(parsed), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('mech_exo_mlflow'))")
-            _make_schema(connection, parsed)
+            way.make_schema(connection, way.schema_of(parsed))
             yield
     finally:
         engine.dispose()
 
 
 def _engine(url: sa.URL) -> sa.Engine:
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     return way.create_engine(url.set(query={**url.query, "connect_timeout": str(REACH_SECONDS)}))
-
-
-def _make_schema(connection: sa.Connection, url: sa.URL) -> None:
-    _, _, path = str(url.query.get("options", "")).rpartition("search_path=")
-    schema = path.strip()
-    if not schema:
-        return
-    # Looked for first: to create one, also where it exists, needs a right that this user may not have.
-    if connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).first() is None:
-        connection.exec_driver_sql(f"CREATE SCHEMA {connection.dialect.identifier_preparer.quote(schema)}")
 
 
 def _make_tables(url: str) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    from mech_exo_assets.storage.studies import connection as way
+    from mech_exo_assets.storage import connection as way
 
     address = patient(url)
     try:

@@ -144,7 +144,7 @@ class ModelRegistry:
 
     @property
     def _shown(self) -> str:
-        from mech_exo_assets.storage.studies import connection as way
+        from mech_exo_assets.storage import connection as way
 
         return way.shown(way.parse(self._url))
 

@@ -47,7 +47,7 @@ class StudyDatabase:
     @property
     def shown_url(self) -> str:
         """The URL as `optuna-dashboard` takes it, but without its password."""
-        from mech_exo_assets.storage.studies import connection
+        from mech_exo_assets.storage import connection
 
         return connection.shown(connection.with_driver(connection.parse(self._url)))
 
@@ -70,7 +70,7 @@ class StudyDatabase:
             If there is a study of this name with other directions or another value of an attribute: it was another search. Or if the
             database cannot be used.
         """
-        from mech_exo_assets.storage.studies.connection import in_words
+        from mech_exo_assets.storage.connection import in_words
         from mech_exo_assets.storage.studies.store import StudyStore
 
         wanted = json.loads(json.dumps(dict(attributes)))
@@ -119,7 +119,7 @@ class StudyDatabase:
         """
         import sqlalchemy as sa
 
-        from mech_exo_assets.storage.studies.connection import in_words, writing
+        from mech_exo_assets.storage.connection import in_words, writing
 
         if at.tzinfo is None:
             raise ValueError(f"the time of a look needs its zone; {at} has none")
@@ -146,7 +146,7 @@ class StudyDatabase:
         """Looks at hold-outs of the family that share a day with `first` to `last`, both included; also those of deleted studies."""
         import sqlalchemy as sa
 
-        from mech_exo_assets.storage.studies.connection import in_words, reading
+        from mech_exo_assets.storage.connection import in_words, reading
 
         opened = self._open()
         table = opened.tables.looks
@@ -167,7 +167,7 @@ class StudyDatabase:
         """First column of the query over the ids of the family's studies."""
         import sqlalchemy as sa
 
-        from mech_exo_assets.storage.studies.connection import in_words, reading
+        from mech_exo_assets.storage.connection import in_words, reading
 
         opened = self._open()
         attributes = opened.tables.study_user_attributes
@@ -191,7 +191,7 @@ def _study(opened: Opened, name: str, directions: Sequence[str]) -> optuna.Study
     from optuna.study import StudyDirection
 
     from mech_exo_assets.quant.optuna_log import quietly
-    from mech_exo_assets.storage.studies.connection import reading, shown
+    from mech_exo_assets.storage.connection import reading, shown
 
     wanted = [StudyDirection[each.upper()] for each in directions]
     with reading(opened.engine) as connection:
@@ -211,7 +211,7 @@ def _attach(opened: Opened, name: str, wanted: dict[str, Any]) -> int:
     """Give the study the attributes that it lacks, all at once; its id."""
     import sqlalchemy as sa
 
-    from mech_exo_assets.storage.studies.connection import reading, shown, writing
+    from mech_exo_assets.storage.connection import reading, shown, writing
 
     studies, attributes = opened.tables.studies, opened.tables.study_user_attributes
     # The first time only reads, which is enough where nothing lacks; the second time writes.

@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy import exc
 
 from mech_exo_assets.errors import InputError
-from mech_exo_assets.storage.studies import connection as way
+from mech_exo_assets.storage import connection as way
 from mech_exo_assets.storage.studies import tables as rows
 from mech_exo_assets.storage.studies.tables import Tables
 
@@ -62,6 +62,9 @@ def _prepare(url: sa.URL, engine: sa.Engine) -> Opened:
             driver = connection.connection.driver_connection
             if driver is not None and driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 driver.execute("PRAGMA journal_mode=WAL")
+    if (schema := way.schema_of(url)) is not None:
+        with way.writing(engine) as connection:
+            way.make_schema(connection, schema)
     storage = _storage(url)
     with way.reading(engine) as connection:
         tables = rows.reflect(connection)

@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.quant.weights.store import check_batch, numbered
+from mech_exo_assets.storage.connection import in_words, reading, shown, writing
 from mech_exo_assets.storage.studies import tables as rows
-from mech_exo_assets.storage.studies.connection import in_words, reading, shown, writing
 from mech_exo_assets.storage.studies.opening import Opened
 from mech_exo_assets.storage.studies.owners import is_gone, this_process
 

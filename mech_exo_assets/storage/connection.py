@@ -1,6 +1,6 @@
-"""How the database is reached: its URL, its engine, and what went wrong in words.
+"""How a relational database is reached: its URL, its engine, its schema, and what went wrong in words.
 
-What belongs here: all that differs between SQLite and PostgreSQL outside of tables. What does not: tables (`tables`).
+What belongs here: all that differs between SQLite and PostgreSQL outside of tables. What does not: tables (`ledger`, `studies`, `models`).
 """
 
 from __future__ import annotations
@@ -139,6 +139,23 @@ def in_words(url: sa.URL) -> Generator[None]:
         said = " ".join(str(cause).split("\n")[0].split()).rstrip(".")
         mend = next((mend for words, mend in _MENDS if words in said), "see that the server runs and that MECH_EXO_DB_URL names it")
         raise InputError(f"{shown(url)}: the database cannot be used ({said}); {mend}. Nothing was left half-written.") from error
+
+
+def schema_of(url: sa.URL) -> str | None:
+    """The schema that the URL's `search_path` names first; None where it names none, as in SQLite."""
+    _, _, path = str(url.query.get("options", "")).rpartition("search_path=")
+    return path.split(",")[0].strip() or None
+
+
+def make_schema(connection: sa.Connection, schema: str | None) -> None:
+    """Make a schema of PostgreSQL where it is missing."""
+    if schema is None or connection.dialect.name != "postgresql":
+        return
+    # Looked for first: to create one, also where it exists, needs a right that this user may not have.
+    if connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).first() is None:
+        # Two that make it at once disturb each other, though each looks first. Released with the transaction.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('mech_exo_schemas'))")
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {connection.dialect.identifier_preparer.quote(schema)}")
 
 
 def make_folder(url: sa.URL) -> None:
