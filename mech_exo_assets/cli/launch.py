@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mech_exo_assets.cli.options import dagster_instance
-from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
+from mech_exo_assets.defs.runs import ACTOR_TAG, NOT_TRIED_AGAIN, REASON_TAG
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
 
@@ -75,7 +75,7 @@ def launch(
             job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(what))
         with progress.of(stages=len(job.nodes)):
             result = job.execute_in_process(
-                instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags=dict(tags)
+                instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags={**tags, **NOT_TRIED_AGAIN}
             )
     if not result.success:
         _raise_failure(result)

@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,14 +121,10 @@ def require_tables(lake: Lake, settings: Settings, schemas: Iterable[TableSchema
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """Dagster's own storage of this home, made with our `dagster.yaml` when it is not there yet."""
-    from mech_exo_assets.storage.event_log import run_instance
+    """Dagster's own storage of this home, made where it is not there yet."""
+    from mech_exo_assets.storage.dagster_home import run_instance
 
-    configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.exists():
-        settings.dagster_home.mkdir(parents=True, exist_ok=True)
-        configuration.write_text(resources.files("mech_exo_assets").joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    return run_instance(settings.dagster_home)
+    return run_instance(settings)
 
 
 def person() -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
-from mech_exo_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -47,15 +46,6 @@ class RunLine:
     def seconds(self) -> float | None:
         """How long it took; None while it runs."""
         return None if self.started is None or self.ended is None else (self.ended - self.started).total_seconds()
-
-
-def open_instance(settings: Settings) -> dg.DagsterInstance | None:
-    """Dagster's storage of a home; None where nothing has run yet."""
-    if not (settings.dagster_home / "dagster.yaml").exists():
-        return None
-    import dagster as dg
-
-    return dg.DagsterInstance.from_config(str(settings.dagster_home))
 
 
 def newest_runs(instance: dg.DagsterInstance) -> list[RunLine]:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
-from mech_exo_assets.dashboard.runs import RunLine, newest_runs, open_instance
+from mech_exo_assets.dashboard.runs import RunLine, newest_runs
 from mech_exo_assets.dashboard.view import Verified, View
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.dagster_home import open_instance
 from mech_exo_assets.storage.ledger import Event, Ledger
 from mech_exo_assets.storage.mart_reader import MartReader
 
@@ -109,7 +110,7 @@ class Watch:
         try:
             self._instance = self._instance or open_instance(self.settings)
             known = replace(known, runs=[] if self._instance is None else newest_runs(self._instance))
-        except (dg.DagsterError, SQLAlchemyError, OSError) as error:
+        except (MechExoError, dg.DagsterError, SQLAlchemyError, OSError) as error:
             faults["runs"] = _said(error)
         for name, why in faults.items():
             if before.faults.get(name) != why:

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from mech_exo_assets.defs.runs import Rank, priority
+
 # `eager` also waits for missing dependencies. A history that starts in the middle of a lookback has those for ever.
 _SETTLED = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
 
@@ -30,6 +32,7 @@ AUTOMATION_SENSOR = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=10,
+    run_tags=priority(Rank.MARKET),
     description="Materialises what is downstream of an asset that was updated.",
 )
 """Evaluates every asset's condition. Runs by default under `mech-exo up`; Dagster's own is stopped by default."""

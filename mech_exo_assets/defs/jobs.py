@@ -8,7 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
-from mech_exo_assets.defs.runs import RETRAIN_JOB
+from mech_exo_assets.defs.runs import NOT_TRIED_AGAIN, RETRAIN_JOB, Rank, priority
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.schemas import (
     AB_RETURNS,
@@ -57,6 +57,7 @@ REFRESH = dg.define_asset_job(
 LEARNING = dg.define_asset_job(
     "learning",
     selection=_TRAINED,
+    tags=priority(Rank.LEARNING),
     description="Train the models whose time has come, explain them, and set their aliases in MLflow. What follows from their predictions "
     "is brought up to date by automation, for this and the last year; `mech-exo learn` does both, for all years.",
 )
@@ -67,6 +68,7 @@ AFTER_LEARNING = _TRAINED.downstream() - _AT_TIMES_OF_THEIR_OWN
 MARKET_REFRESH = dg.define_asset_job(
     "market_refresh",
     selection=dg.AssetSelection.assets(*(key_of(schema) for schema in (PRICES, UNIVERSE, FUNDAMENTALS, FEATURES))),
+    tags=priority(Rank.MARKET),
     description="Read the source anew. What is downstream follows by automation.",
 )
 
@@ -80,6 +82,7 @@ NIGHTLY_BACKTEST = dg.define_asset_job(
 WEIGHT_SEARCH = dg.define_asset_job(
     "weight_search",
     selection=dg.AssetSelection.groups("weights"),
+    tags=priority(Rank.SEARCH),
     description="Search factor weights on the history before the hold-out, choose, measure how much is chance, and compare on the "
     "hold-out. `mech-exo search` launches it. No weight of the strategy is changed by it.",
 )
@@ -90,12 +93,14 @@ _CHALLENGED = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_
 RETRAIN = dg.define_asset_job(
     RETRAIN_JOB,
     selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED,
+    tags=priority(Rank.RETRAIN) | NOT_TRIED_AGAIN,
     description="Train the models on all data up to now, search weights with decayed factors rotated out, build a challenger, validate it "
     "on the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",
 )
 
 DEPLOY = dg.define_asset_job(
     "deploy",
+    tags=priority(Rank.DEPLOY),
     selection=dg.AssetSelection.assets(*map(key_of, (CHAMPION, EVENTS))),
     description="Publish who is champion by the ledger, and let MLflow's aliases follow. Targets follow by automation.",
 )

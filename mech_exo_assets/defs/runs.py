@@ -6,7 +6,11 @@ know. What does not: jobs.
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 ACTOR_TAG, REASON_TAG = "mech_exo/actor", "mech_exo/reason"
+NOT_TRIED_AGAIN = {"dagster/max_retries": "0"}
+"""Tags of runs that Dagster does not start again when their process has died: somebody else sees to it, a person or a sensor."""
 RETRAIN_JOB = "retrain"
 """Name of the job that builds and judges a challenger."""
 
@@ -17,3 +21,18 @@ def year_range_tags(first: int, last: int, *, rebuild: bool = False) -> dict[str
 
     tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
     return {**tags, REBUILD_TAG: "true"} if rebuild else tags
+
+
+class Rank(IntEnum):
+    """Who goes first where several runs wait: today's orders, then a retraining, then what can wait until tomorrow. Others have rank 0."""
+
+    DEPLOY = 20
+    MARKET = 10
+    RETRAIN = 5
+    LEARNING = -5
+    SEARCH = -10
+
+
+def priority(rank: Rank) -> dict[str, str]:
+    """Tags of runs that the queue takes before those of a lower rank."""
+    return {"dagster/priority": str(int(rank))}

@@ -1,6 +1,6 @@
 """Dagster's event log in SQLite, with one connection kept for each file instead of one made for each event.
 
-What belongs here: the class that `mech-exo run` gives to Dagster in place of its own. What does not: what is in the files, which stay
+What belongs here: the class that a process of one run gives to Dagster in place of its own. What does not: what is in the files, which stay
 those of Dagster's own class, so that the UI and the daemon read them as they are.
 
 A refresh of forty years writes about two thousand times. Dagster's class makes an engine and a connection for each of them, and SQLite
@@ -69,7 +69,7 @@ class KeptConnectionEventLog(SqliteEventLogStorage):
         super().dispose()
 
 
-def run_instance(dagster_home: Path) -> dg.DagsterInstance:
+def kept_instance(dagster_home: Path) -> dg.DagsterInstance:
     """The instance of a home as `dagster.yaml` describes it, but for the event log, for the process of one run."""
     log = {
         "module": KeptConnectionEventLog.__module__,

@@ -3,7 +3,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mech_exo_assets.storage.event_log import KeptConnectionEventLog, run_instance
+from mech_exo_assets.storage.event_log import KeptConnectionEventLog, kept_instance
 
 
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]), backfill_policy=dg.BackfillPolicy.single_run())
@@ -24,7 +24,7 @@ def _run(instance: dg.DagsterInstance) -> str:
 
 
 def test_what_it_wrote_is_read_by_dagsters_own_class(home: Path):
-    with run_instance(home) as instance:
+    with kept_instance(home) as instance:
         assert isinstance(instance.event_log_storage, KeptConnectionEventLog)
         run_id = _run(instance)
         written = [entry.message for entry in instance.all_logs(run_id)]
@@ -37,20 +37,20 @@ def test_what_it_wrote_is_read_by_dagsters_own_class(home: Path):
 def test_a_home_of_dagsters_own_class_is_carried_on(home: Path):
     with dg.DagsterInstance.from_config(str(home)) as plain:
         first = _run(plain)
-    with run_instance(home) as instance:
+    with kept_instance(home) as instance:
         second = _run(instance)
         assert {run.run_id for run in instance.get_runs()} == {first, second}
         assert len(instance.all_logs(first)) == len(instance.all_logs(second))
 
 
 def test_a_reader_sees_the_events_while_they_are_written(home: Path):
-    with run_instance(home) as instance:
+    with kept_instance(home) as instance:
         run_id = _run(instance)
         with dg.DagsterInstance.from_config(str(home)) as reader:
             assert len(reader.all_logs(run_id)) == len(instance.all_logs(run_id)) > 0
 
 
 def test_no_connection_is_left_open_after_the_run(home: Path):
-    with run_instance(home) as instance:
+    with kept_instance(home) as instance:
         _run(instance)
     assert list(home.rglob("*.db-wal")) == []

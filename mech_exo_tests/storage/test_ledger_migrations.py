@@ -81,7 +81,7 @@ def test_an_older_one_is_read_refused_for_writing_upgraded_and_goes_on(url: str,
     ledger = Ledger(url, tmp_path / "ledger.head")
     assert ledger.events()[0].hash == EVENT[-1]
     assert ledger.verify().ok
-    with pytest.raises(InputError, match=r"revision 0001, and this release writes .* mech-exo db upgrade"):
+    with pytest.raises(InputError, match=r"revision 0001, and this release writes .*`mech-exo db upgrade`"):
         ledger.append(Entry("refused", "test", {}))
     assert ledger.upgrade() == ("0001", migrations.HEAD)
     assert ledger.append(Entry("refused", "test", {})).previous_hash == EVENT[-1]
