@@ -13,6 +13,7 @@ import typer
 from mech_exo_assets.cli import (
     champion,
     dashboard,
+    db,
     decay,
     explain,
     export,
@@ -56,6 +57,7 @@ app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.add_typer(report.app, name="report")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(user.app, name="user")
+app.add_typer(db.app, name="db")
 
 
 @app.callback()
