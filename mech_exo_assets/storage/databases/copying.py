@@ -64,6 +64,10 @@ def copy(source: Settings, target: Settings, *, told: Callable[[str], None] = la
     MechExoError
         If the ledger does not verify here, or is not the same there.
     """
+    url = way.parse(target.ledger_url)
+    if Ledger(target.ledger_url, target.ledger_head_path).last() is not None:
+        # Before the ledger here is looked at: the anchored head has moved on with the one there.
+        raise InputError(f"{way.shown(url)}: the ledger there holds rows already; nothing was copied.")
     found = Ledger(source.ledger_url, source.ledger_head_path).verify()
     if not found.ok:
         raise MechExoError(f"the ledger of {source.home} is not whole ({found.fault}); nothing was copied. See `mech-exo ledger verify`.")
@@ -77,7 +81,6 @@ def copy(source: Settings, target: Settings, *, told: Callable[[str], None] = la
         "MLflow": _Part(source.mlflow_url, way.schema_of(way.parse(target.mlflow_url)), made_there=("experiments", "workspaces")),
         "Dagster": _Part(f"sqlite:///{history}/runs.db", way.schema_of(way.parse(str(target.dagster_url))), _OF_DAGSTERS_RUNS),
     }
-    url = way.parse(target.ledger_url)
     engine = way.create_engine(url)
     try:
         with way.in_words(url), way.writing(engine) as connection:
