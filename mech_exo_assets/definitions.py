@@ -84,8 +84,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             status_sensor,
             run_failure_alert,
         ],
-        executor=EXECUTORS[settings.executor],
+        executor=_executor(settings),
     )
+
+
+def _executor(settings: Settings) -> dg.ExecutorDefinition:
+    if not settings.dask:
+        return EXECUTORS[settings.executor]
+    from mech_exo_assets.defs.dask_executor import dask_executor
+
+    return dask_executor.configured({"address": settings.dask}, name="dask")
 
 
 def _factors(settings: Settings) -> dict[str, str]:

@@ -5,6 +5,7 @@ What belongs here: what `run` and `search` share. What does not: which job, and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from mech_exo_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
     from dagster._utils.error import SerializableErrorInfo
+
+    from mech_exo_assets.cli.progress import RunProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +64,61 @@ def launch(
     InputError, MechExoError
         If a stage failed, in its words.
     """
-    import dagster as dg
-
     from mech_exo_assets.cli.progress import RunProgress
 
     with _storage_in_words(settings), dagster_instance(settings) as instance:
         _fail_abandoned_runs(instance, tags[ACTOR_TAG])
         progress = RunProgress(console)
-        watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
-        if isinstance(what, str):
-            job = watched.resolve_job_def(what)
+        if settings.dask:
+            run_id, events = _on_workers(instance, what, {**tags, **NOT_TRIED_AGAIN}, progress)
         else:
-            job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(what))
-        with progress.of(stages=len(job.nodes)):
-            result = job.execute_in_process(
-                instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags={**tags, **NOT_TRIED_AGAIN}
-            )
-    if not result.success:
-        _raise_failure(result)
-    return Launched(result.run_id, progress.seconds, progress.not_passed)
+            run_id, events = _here(instance, definitions, what, {**tags, **NOT_TRIED_AGAIN}, progress)
+    if not any(event.is_job_success for event in events):
+        _raise_failure(run_id, events)
+    return Launched(run_id, progress.seconds, progress.not_passed)
+
+
+def _here(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    what: str | Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    progress: RunProgress,
+) -> tuple[str, Sequence[dg.DagsterEvent]]:
+    import dagster as dg
+
+    watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
+    if isinstance(what, str):
+        job = watched.resolve_job_def(what)
+    else:
+        job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(what))
+    with progress.of(stages=len(job.nodes)):
+        found = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags=dict(tags))
+    return found.run_id, found.all_events
+
+
+def _on_workers(
+    instance: dg.DagsterInstance, what: str | Sequence[dg.AssetKey], tags: Mapping[str, str], progress: RunProgress
+) -> tuple[str, Sequence[dg.DagsterEvent]]:
+    """On a cluster, whose workers load the graph themselves: they know it by the module that it is in."""
+    from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+    from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+    from dagster._core.execution.api import execute_run_iterator
+
+    graph = ReconstructableRepository.for_module("mech_exo_assets.definitions", "defs", working_directory=None)
+    if isinstance(what, str):
+        job, keys = ReconstructableJob(graph, what), None
+    else:
+        keys = frozenset(what)
+        job = ReconstructableJob(graph, IMPLICIT_ASSET_JOB_NAME, asset_selection=keys)
+    definition = job.get_definition()
+    run = instance.create_run_for_job(job_def=definition, tags=tags, asset_selection=keys)
+    events = []
+    with progress.of(stages=len(definition.nodes)):
+        for event in execute_run_iterator(job, run, instance):
+            progress.follow(event, at=time.time())
+            events.append(event)
+    return run.run_id, events
 
 
 def publish(settings: Settings, definitions: dg.Definitions, *, actor: str) -> None:
@@ -114,13 +153,13 @@ def _fail_abandoned_runs(instance: dg.DagsterInstance, actor: str) -> None:
         instance.report_run_failed(abandoned, "The process of this run ended before it did. The next run computes the same years again.")
 
 
-def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
-    for event in result.all_events:
+def _raise_failure(run_id: str, events: Sequence[dg.DagsterEvent]) -> None:
+    for event in events:
         if event.is_step_failure:
             stage = (event.step_key or "").replace("__", "/")
             kind, message = _reason(event.step_failure_data.error)
             raise kind(f"{stage}: {message}")
-    raise MechExoError(f"run {result.run_id} failed before its first stage; `mech-exo up` shows its log.")
+    raise MechExoError(f"run {run_id} failed before its first stage; `mech-exo up` shows its log.")
 
 
 def _reason(error: SerializableErrorInfo | None) -> tuple[type[MechExoError], str]:

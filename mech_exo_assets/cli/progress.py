@@ -58,16 +58,20 @@ class RunProgress(logging.Handler):
         event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
         if event is None:
             self._count(record)
-            return
+        else:
+            self.follow(event, at=record.created)
+
+    def follow(self, event: dg.DagsterEvent, *, at: float) -> None:
+        """Take note of one event, told at a time in seconds; a step's own time counts where it has one."""
         if event.step_key is None:
             return
         stage = event.step_key.replace("__", "/")
         if event.event_type == dg.DagsterEventType.STEP_START:
-            self._started[stage] = record.created
+            self._started[stage] = at
             self._bar.update(self._task, description=stage)
         elif event.event_type in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
             done = event.event_type == dg.DagsterEventType.STEP_SUCCESS
-            self.seconds[stage] = record.created - self._started.get(stage, record.created)
+            self.seconds[stage] = event.step_success_data.duration_ms / 1000 if done else at - self._started.get(stage, at)
             mark = "[green]done[/]  " if done else "[red]failed[/]"
             self._bar.console.print(f"{mark} {stage:<26} {self.seconds[stage]:6.2f} s", highlight=False)
             self._bar.advance(self._task)

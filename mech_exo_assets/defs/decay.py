@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
+from mech_exo_assets.defs.cluster import Cluster, of_years
 from mech_exo_assets.defs.partitions import FORWARD_YEARS, years_around, years_before, years_of
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_assets, table_input
 from mech_exo_assets.schemas import (
@@ -59,19 +60,21 @@ INDEX_COLUMNS = ["date", "symbol", "total_return_index"]
     },
 )
 def ic(
-    scores: pl.DataFrame, learned: pl.DataFrame, forward_returns: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
+    context: dg.AssetExecutionContext,
+    scores: pl.DataFrame,
+    learned: pl.DataFrame,
+    forward_returns: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+    cluster: dg.ResourceParam[Cluster],
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """How well each factor's score ranked the returns that followed, per session and horizon."""
-    from mech_exo_assets.quant.forward_returns import forward_return_matrices
-    from mech_exo_assets.quant.ic import ic_table
     from mech_exo_assets.quant.learning.scores import with_learned
-    from mech_exo_assets.quant.panel import Panel
 
     scores = with_learned(scores, learned)
-    panel = Panel.from_frame(scores, factor_columns(scores.columns))
-    returns = forward_return_matrices(forward_returns, sessions=panel.sessions, symbols=panel.symbols)
-    table = ic_table(panel.fields, returns, panel.sessions, min_names=strategy.ic.min_names)
-    sources = score_sources(panel.fields)
+    spans = cluster.years(*years_of(context))
+    parts = [(of_years(scores, *span), of_years(forward_returns, *span), strategy.ic.min_names) for span in spans]
+    table = pl.concat(cluster.map(_ic_of, parts))
+    sources = score_sources(factor_columns(scores.columns))
     return materialised(
         IC,
         table,
@@ -86,6 +89,16 @@ def ic(
             check("measured", passed=not table.is_empty(), severity=dg.AssetCheckSeverity.WARN),
         ],
     )
+
+
+def _ic_of(scores: pl.DataFrame, forward_returns: pl.DataFrame, min_names: int) -> pl.DataFrame:
+    from mech_exo_assets.quant.forward_returns import forward_return_matrices
+    from mech_exo_assets.quant.ic import ic_table
+    from mech_exo_assets.quant.panel import Panel
+
+    panel = Panel.from_frame(scores, factor_columns(scores.columns))
+    returns = forward_return_matrices(forward_returns, sessions=panel.sessions, symbols=panel.symbols)
+    return ic_table(panel.fields, returns, panel.sessions, min_names=min_names)
 
 
 @table_assets(

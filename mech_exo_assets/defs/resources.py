@@ -1,7 +1,7 @@
 """What assets are given besides their inputs, as Dagster *resources*.
 
 What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the database of searches,
-MLflow's registry of models, the channel of alerts. What does not: the Dagster-free classes behind them.
+MLflow's registry of models, the cluster, the channel of alerts. What does not: the Dagster-free classes behind them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from dagster_duckdb import DuckDBResource
 
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.reports.alerts import Alerts
 from mech_exo_assets.reports.files import ReportFiles
 from mech_exo_assets.settings import Settings, load_strategy
@@ -59,5 +60,6 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "models": ModelRegistry(settings.mlflow_url, settings.mlflow_artifacts),
         "studies": StudyDatabase(settings.studies_url),
         "ledger": Ledger(settings.ledger_url, settings.ledger_head_path),
+        "cluster": Cluster(settings.dask),
         "alerts": Alerts(settings.slack_webhook, settings.ui_url, settings.alert_urls),
     }

@@ -6,13 +6,15 @@ itself (`quant.weights`), and when it runs (`schedules`).
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.backtest import TRADED_PRICES
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.progress import in_log
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input
 from mech_exo_assets.schemas import (
@@ -40,6 +42,8 @@ from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.studies import StudyDatabase
 
 if TYPE_CHECKING:
+    from mech_exo_assets.quant.weights.candidate import Candidate
+    from mech_exo_assets.quant.weights.objective import Evaluation, Objective
     from mech_exo_assets.quant.weights.problem import Problem
 
 _HISTORY_OF_ALL = {
@@ -70,6 +74,7 @@ def searched(
     context: dg.AssetExecutionContext,
     strategy: dg.ResourceParam[Strategy],
     studies: dg.ResourceParam[StudyDatabase],
+    cluster: dg.ResourceParam[Cluster],
     **history: pl.DataFrame,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Weights that were tried, and what each would have earned in the walk-forward's tests before the hold-out, net of costs."""
@@ -82,15 +87,16 @@ def searched(
     with quietly():
         store.study.set_metric_names(list(OBJECTIVES))
     before = len(store.trials())
-    trials = search(
-        problem.objective,
-        problem.space,
-        strategy.search,
-        store,
-        seed=strategy.seed,
-        starts=problem.starts,
-        progress=in_log(context.log, "trials"),
-    )
+    with cluster.sharing(_judged, problem.objective) as divided:
+        trials = search(
+            _Divided(divided, problem.objective),
+            problem.space,
+            strategy.search,
+            store,
+            seed=strategy.seed,
+            starts=problem.starts,
+            progress=in_log(context.log, "trials"),
+        )
     tables = trial_tables(problem, trials)
     failed = tables.trials.filter(pl.col("state") == "failed").height
     yield materialised(
@@ -116,6 +122,21 @@ def searched(
         tables.returns,
         checks=[check("before_the_holdout", passed=late == 0, late=late, searched_to=str(problem.span.searched_to))],
     )
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """The objective, whose candidates are judged in parts where there are workers for them."""
+
+    divided: "Callable[[Sequence[Candidate]], list[Evaluation | str]] | None"
+    whole: "Objective"
+
+    def evaluate(self, candidates: "Sequence[Candidate]", *, workers: int = 1) -> "list[Evaluation | str]":
+        return self.whole.evaluate(candidates, workers=workers) if self.divided is None else self.divided(candidates)
+
+
+def _judged(objective: "Objective", candidates: "Sequence[Candidate]") -> "list[Evaluation | str]":
+    return objective.evaluate(candidates)
 
 
 @table_assets(

@@ -31,6 +31,7 @@ _SQLITE = "sqlite:///"
 _DATABASE_URL = re.compile(r"(?P<base>[\w+]+://(?:[^:/]*(?::[^@]*)?@)?[^?]*)(?:\?(?P<query>.*))?")
 """As SQLAlchemy takes it apart, whose import would cost every command a third of a second."""
 
+_SCHEDULER = re.compile(r"(?:tcp|tls|ws|wss)://[^/@]+:\d+")
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     namespace : str
         Begins the names of the schemas in a PostgreSQL database (MECH_EXO_NAMESPACE), so that several homes, as of two researchers, share
         one without touching each other's tables. Lower-case letters, digits and underscores.
+    dask : str
+        Address of a Dask scheduler (MECH_EXO_DASK), as in `tcp://scheduler:8786`, on whose workers the steps of runs are computed; they
+        have to reach the home, or the lake, and the database. Default: none, and steps run as `executor` says.
     """
 
     model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
@@ -82,6 +86,7 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None
     db_url: SecretStr | None = None
     namespace: str = ""
+    dask: str = ""
     ui_url: str = "http://127.0.0.1:3000"
     dashboard_url: str = "http://127.0.0.1:8050"
     auth: Path | None = None
@@ -107,6 +112,13 @@ class Settings(BaseSettings):
         if not separator or scheme.split("+")[0] not in {"sqlite", "postgresql"}:
             raise ValueError("it must begin with sqlite:// or postgresql://, as in postgresql://user:password@host/database")
         return url
+
+    @field_validator("dask")
+    @classmethod
+    def _scheduler(cls, address: str) -> str:
+        if address and not _SCHEDULER.fullmatch(address):
+            raise ValueError("it must be the address of a Dask scheduler, as in tcp://scheduler:8786")
+        return address
 
     @field_validator("namespace")
     @classmethod

@@ -6,7 +6,7 @@ exposures become scores (`scoring`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +78,21 @@ def exposure_table(
     priced = ~np.isnan(panel["close"][wanted]) if "close" in panel else np.zeros((0, 0), dtype=bool)
     table = Panel(panel.sessions[wanted], panel.symbols).to_frame(matrices, rows=priced)
     return Exposures(table, absent, {factor.name: tuple(map(_source_column, factor.inputs)) for factor in factors})
+
+
+def joined(parts: Sequence[Exposures]) -> Exposures:
+    """Exposures of consecutive years as one; a factor whose inputs only some years have is null in the others."""
+    lineage = {name: columns for part in parts for name, columns in part.lineage.items()}
+    absent = {name: reason for part in parts for name, reason in part.absent.items() if name not in lineage}
+    return Exposures(joined_tables([part.table for part in parts]), dict(sorted(absent.items())), dict(sorted(lineage.items())))
+
+
+def joined_tables(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Tables with a column for each factor, of consecutive years, as one; the columns ordered as in a table of all years."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pl.concat(parts, how="diagonal")
+    return table.select("date", "symbol", *sorted(factor_columns(table.columns)))
 
 
 def score_table(

@@ -17,13 +17,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from mech_exo_assets.quant.optuna_log import quietly
 from mech_exo_assets.quant.weights.candidate import CONSTRUCTION, WEIGHT, Candidate, Space
-from mech_exo_assets.quant.weights.objective import Evaluation, Objective
+from mech_exo_assets.quant.weights.objective import Evaluation
 from mech_exo_assets.quant.weights.store import TrialStore
 from mech_exo_assets.settings.search import OPENED, Search, SearchLimits
 
@@ -42,8 +42,15 @@ _LOOK_AGAIN = 0.2
 Judge = Callable[[Sequence[Candidate]], list[Evaluation | str]]
 
 
+class Judges(Protocol):
+    """What judges candidates: an `Objective`, or something that has one elsewhere."""
+
+    def evaluate(self, candidates: Sequence[Candidate], *, workers: int = 1) -> list[Evaluation | str]:
+        """What each candidate earned, or why it cannot be judged."""
+
+
 def search(
-    objective: Objective,
+    objective: Judges,
     space: Space,
     choices: Search,
     store: TrialStore,
@@ -56,7 +63,7 @@ def search(
 
     Parameters
     ----------
-    objective : Objective
+    objective : Judges
     space : Space
         Its factors have scores in the objective.
     choices : Search

@@ -1,0 +1,177 @@
+"""Workers of a Dask scheduler, on which steps are computed, and parts of one step.
+
+What belongs here: reaching the scheduler, which settings a worker computes with, and dividing work. What does not: Dagster's executor
+(`dask_executor`), and what is computed.
+
+A worker loads the asset graph once, with the settings of the first task that it is given, and refuses tasks with others: a graph that was
+loaded with another source, home or strategy would compute something else without a word. Passwords do not travel; each worker has those of
+its own environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import polars as pl
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import distributed
+
+PARTS_PER_WORKER = 2
+"""Into so many parts work is divided for each worker: one that is done early takes another."""
+REACH_SECONDS = 10
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_Shared = TypeVar("_Shared")
+
+_taken: str | None = None
+
+
+def client(address: str) -> distributed.Client:
+    """A connection to the scheduler.
+
+    Raises
+    ------
+    InputError
+        If it does not answer, or the package is not installed.
+    """
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise InputError("MECH_EXO_DASK is set, and Dask is not installed; install it with pip install 'mech-exo[dask]'.") from error
+    try:
+        return distributed.Client(address, timeout=REACH_SECONDS)
+    except (OSError, TimeoutError) as error:
+        raise InputError(
+            f"{address}: no Dask scheduler answers within {REACH_SECONDS} seconds. Start one with `dask scheduler`, or correct "
+            "MECH_EXO_DASK."
+        ) from error
+
+
+def settings_text(settings: Settings) -> str:
+    """All that decides what is computed and where it is kept, without passwords."""
+    fields = settings.model_dump(mode="json", exclude={"slack_webhook", "alert_urls", "db_url", "auth"})
+    choices = b"" if settings.config is None or not settings.config.is_file() else settings.config.read_bytes()
+    return json.dumps({"fields": fields, "choices": hashlib.sha256(choices).hexdigest(), "database": _database(settings)}, sort_keys=True)
+
+
+def take_over(text: str) -> Settings:
+    """Let this worker compute with these settings from now on.
+
+    Raises
+    ------
+    InputError
+        If it has others already, or its environment names another database.
+    """
+    global _taken  # noqa: PLW0603 (one process loads one graph, at its first import)
+    if _taken is not None and _taken != text:
+        differing = _differing(_taken, text)
+        raise InputError(
+            f"this worker (process {os.getpid()}) has loaded the asset graph with other settings ({differing}). Give each home workers of "
+            "its own, and restart them after a change of settings or strategy."
+        )
+    wanted = json.loads(text)
+    if _taken is None:
+        for name, value in wanted["fields"].items():
+            if value not in (None, ""):
+                os.environ[f"MECH_EXO_{name.upper()}"] = str(value)
+    settings = load_settings()
+    if _database(settings) != wanted["database"]:
+        raise InputError(
+            f"this worker's MECH_EXO_DB_URL names {_database(settings)}, and the run's {wanted['database']}; start it with the same one."
+        )
+    _taken = text
+    return settings
+
+
+class Cluster:
+    """Where the parts of a step are computed: here, or on the workers of a scheduler.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler; empty: here.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        self.address = address
+
+    def years(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Consecutive spans of years, first and last of each; one where all is computed here."""
+        return [(part[0], part[-1]) for part in self.chunks(range(first, last + 1))]
+
+    def chunks(self, items: Sequence[_Item]) -> list[Sequence[_Item]]:
+        """Consecutive parts of some work, of about the same size; one where all is computed here."""
+        if not self.address:
+            return [items]
+        with _from_a_step(self.address) as found:
+            count = PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
+        size = -(-len(items) // count)
+        return [items[at : at + size] for at in range(0, len(items), size)]
+
+    def map(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> list[_Result]:
+        """`function(*part)` of each part, in their order. What a part raises is raised."""
+        if not self.address:
+            return [function(*part) for part in parts]
+        with _from_a_step(self.address) as found:
+            return found.gather([found.submit(function, *part, pure=False) for part in parts])
+
+    @contextmanager
+    def sharing(
+        self, function: Callable[[_Shared, Sequence[_Item]], list[_Result]], value: _Shared
+    ) -> Generator[Callable[[Sequence[_Item]], list[_Result]] | None]:
+        """`function(value, items)` of many items in parts, with a large value that each worker is sent once; None without workers."""
+        if not self.address:
+            yield None
+            return
+        with _from_a_step(self.address) as found:
+            there = found.scatter(value, broadcast=True, hash=False)
+
+            def divided(items: Sequence[_Item]) -> list[_Result]:
+                parts = [found.submit(function, there, part, pure=False) for part in self.chunks(items)]
+                return [result for part in found.gather(parts) for result in part]
+
+            yield divided
+
+
+@contextmanager
+def _from_a_step(address: str) -> Generator[distributed.Client]:
+    """A connection for a step: one that runs on a worker lets others use its place while it waits for its parts."""
+    import distributed
+
+    try:
+        distributed.get_worker()
+    except ValueError:
+        with client(address) as found:
+            yield found
+        return
+    with distributed.worker_client() as found:
+        yield found
+
+
+def of_years(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
+    """The rows of some calendar years."""
+    return frame.filter(pl.col("date").dt.year().is_between(first, last))
+
+
+def _database(settings: Settings) -> str:
+    """Which database, without who asks it."""
+    if settings.db_url is None:
+        return "the home's files"
+    scheme, _, rest = settings.db_url.get_secret_value().partition("://")
+    return f"{scheme.split('+')[0]}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def _differing(one: str, other: str) -> str:
+    before, after = json.loads(one), json.loads(other)
+    fields = [name for name in after["fields"] if before["fields"].get(name) != after["fields"][name]]
+    return ", ".join([*fields, *(name for name in ("choices", "database") if before[name] != after[name])])
