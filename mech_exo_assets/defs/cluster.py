@@ -115,7 +115,7 @@ class Cluster:
             return [items]
         with _from_a_step(self.address) as found:
             count = PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
-        size = -(-len(items) // count)
+        size = max(1, -(-len(items) // count))
         return [items[at : at + size] for at in range(0, len(items), size)]
 
     def map(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> list[_Result]:

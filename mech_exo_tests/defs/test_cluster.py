@@ -1,0 +1,117 @@
+"""Dividing a step's work, and which settings a worker computes with."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from mech_exo_assets.defs import cluster as module
+from mech_exo_assets.defs.cluster import Cluster, client, of_years, settings_text, take_over
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings import Settings
+from mech_exo_tests.dask_cluster import dask_cluster
+from mech_exo_tests.learned import VARIABLES
+
+
+@pytest.fixture(autouse=True)
+def _a_new_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_taken", None)
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def doubled(values: list[int]) -> list[int]:
+    return [2 * value for value in values]
+
+
+def scaled(factors: np.ndarray, items: list[int]) -> list[float]:
+    return [float(factors.sum() * item) for item in items]
+
+
+def refused(_values: list[int]) -> list[int]:
+    raise InputError("the third year has no prices.")
+
+
+def test_without_a_scheduler_work_is_one_part_and_done_here():
+    here = Cluster()
+    assert here.years(2001, 2009) == [(2001, 2009)]
+    assert here.map(doubled, [([1, 2],)]) == [[2, 4]]
+    with here.sharing(scaled, np.ones(3)) as divided:
+        assert divided is None
+
+
+def test_rows_of_some_years():
+    frame = pl.DataFrame({"date": [dt.date(year, 7, 1) for year in range(2000, 2006)], "value": range(6)})
+    assert of_years(frame, 2001, 2003)["value"].to_list() == [1, 2, 3]
+
+
+def test_no_password_travels(tmp_path: Path):
+    settings = Settings(
+        home=tmp_path,
+        db_url=SecretStr("postgresql://me:hush@host:5432/base?sslpassword=hush"),
+        slack_webhook=SecretStr("https://hooks.slack.com/hush"),
+        alert_urls=SecretStr("tgram://hush"),
+    )
+    text = settings_text(settings)
+    assert "hush" not in text
+    assert json.loads(text)["database"] == "postgresql://host:5432/base"
+
+
+def test_a_worker_takes_the_settings_of_its_first_task_and_refuses_others(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("seed: 3\n")
+    settings = Settings(home=tmp_path / "home", source="simulator:names=5", config=tmp_path / "mine.yaml")
+    first = settings_text(settings)
+    assert take_over(first) == settings
+    assert os.environ["MECH_EXO_SOURCE"] == "simulator:names=5"
+    assert take_over(first) == settings
+    with pytest.raises(InputError, match=r"other settings \(source\)"):
+        take_over(settings_text(settings.model_copy(update={"source": "sample"})))
+    # The same file, with other choices in it.
+    (tmp_path / "mine.yaml").write_text("seed: 4\n")
+    with pytest.raises(InputError, match=r"other settings \(choices\)"):
+        take_over(settings_text(settings))
+
+
+def test_a_worker_with_another_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MECH_EXO_DB_URL", "postgresql://me:hush@elsewhere/base")
+    text = settings_text(Settings(home=tmp_path, db_url=SecretStr("postgresql://me:hush@host/base")))
+    with pytest.raises(InputError, match="names postgresql://elsewhere/base, and the run's postgresql://host/base") as told:
+        take_over(text)
+    assert "hush" not in str(told.value)
+
+
+def test_a_scheduler_that_does_not_answer_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "REACH_SECONDS", 1)
+    with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler answers"):
+        client("tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", ["host:8786", "http://host:8786", "tcp://user@host:1", "tcp://host"])
+def test_an_address_of_no_scheduler_is_refused(address: str):
+    with pytest.raises(ValueError, match="address of a Dask scheduler"):
+        Settings(dask=address)
+
+
+@pytest.mark.slow
+def test_on_workers_work_is_divided_comes_back_in_order_and_raises_what_a_part_raised():
+    with dask_cluster(workers=2) as found:
+        there = Cluster(found.address)
+        spans = there.years(2001, 2009)
+        assert len(spans) > 2
+        assert [year for first, last in spans for year in range(first, last + 1)] == list(range(2001, 2010))
+        assert there.map(doubled, [([number],) for number in range(20)]) == [[2 * number] for number in range(20)]
+        with pytest.raises(InputError, match="the third year has no prices"):
+            there.map(refused, [([1],)])
+        shared = np.arange(100_000.0)
+        with there.sharing(scaled, shared) as divided:
+            assert divided is not None
+            for count in (0, 1, 7, 40):
+                assert divided(list(range(count))) == scaled(shared, list(range(count)))
