@@ -112,7 +112,9 @@ def _on_workers(
         keys = frozenset(what)
         job = ReconstructableJob(graph, IMPLICIT_ASSET_JOB_NAME, asset_selection=keys)
     definition = job.get_definition()
-    run = instance.create_run_for_job(job_def=definition, tags=tags, asset_selection=keys)
+    # Dagster's own console would tell every event; those that people wait for are told below.
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    run = instance.create_run_for_job(job_def=definition, run_config=quiet, tags=tags, asset_selection=keys)
     events = []
     with progress.of(stages=len(definition.nodes)):
         for event in execute_run_iterator(job, run, instance):

@@ -73,8 +73,8 @@ def take_over(text: str) -> Settings:
         If it has others already, or its environment names another database.
     """
     global _taken  # noqa: PLW0603 (one process loads one graph, at its first import)
-    if _taken is not None and _taken != text:
-        differing = _differing(_taken, text)
+    differing = "" if _taken is None else _differing(_taken, text)
+    if differing:
         raise InputError(
             f"this worker (process {os.getpid()}) has loaded the asset graph with other settings ({differing}). Give each home workers of "
             "its own, and restart them after a change of settings or strategy."
@@ -173,5 +173,6 @@ def _database(settings: Settings) -> str:
 
 def _differing(one: str, other: str) -> str:
     before, after = json.loads(one), json.loads(other)
-    fields = [name for name in after["fields"] if before["fields"].get(name) != after["fields"][name]]
+    # Choices count by what they are, and not by the file that they stand in: a home keeps a copy of its own.
+    fields = [name for name in after["fields"] if name != "config" and before["fields"].get(name) != after["fields"][name]]
     return ", ".join([*fields, *(name for name in ("choices", "database") if before[name] != after[name])])

@@ -74,7 +74,9 @@ def test_a_worker_takes_the_settings_of_its_first_task_and_refuses_others(tmp_pa
     assert take_over(first) == settings
     with pytest.raises(InputError, match=r"other settings \(source\)"):
         take_over(settings_text(settings.model_copy(update={"source": "sample"})))
-    # The same file, with other choices in it.
+    # Another file, with the same choices in it; then the same file, with others.
+    (tmp_path / "copy.yaml").write_text("seed: 3\n")
+    assert take_over(settings_text(settings.model_copy(update={"config": tmp_path / "copy.yaml"}))) == settings
     (tmp_path / "mine.yaml").write_text("seed: 4\n")
     with pytest.raises(InputError, match=r"other settings \(choices\)"):
         take_over(settings_text(settings))
