@@ -15,6 +15,7 @@ from mech_exo_assets.defs import (
     lifecycle,
     lifecycle_watch,
     live,
+    maintenance,
     market,
     reporting,
     strategy,
@@ -26,7 +27,7 @@ from mech_exo_assets.defs.announcements import announcement_sensor, run_failure_
 from mech_exo_assets.defs.automation import AUTOMATION_SENSOR
 from mech_exo_assets.defs.dashboard_links import with_dashboard_link
 from mech_exo_assets.defs.factor_pages import factor_pages
-from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
+from mech_exo_assets.defs.jobs import DEPLOY, LEARNING, MAINTENANCE, MARKET_REFRESH, NIGHTLY_BACKTEST, REFRESH, RETRAIN, WEIGHT_SEARCH
 from mech_exo_assets.defs.lifecycle_sensors import (
     comparison_sensor,
     decay_sensor,
@@ -36,7 +37,7 @@ from mech_exo_assets.defs.lifecycle_sensors import (
     retrain_sensor,
 )
 from mech_exo_assets.defs.resources import build_resources
-from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search
+from mech_exo_assets.defs.schedules import daily_refresh, nightly_backtest, weekly_learning, weekly_maintenance, weekly_weight_search
 from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.settings import Settings, load_strategy
 from mech_exo_assets.sources.uri import open_source
@@ -55,6 +56,7 @@ ROOMS = [
     lifecycle_watch,
     live,
     drift,
+    maintenance,
     reporting,
 ]
 """Modules of assets, in the order in which data flows."""
@@ -70,8 +72,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         resources=build_resources(settings),
-        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH, RETRAIN, DEPLOY],
-        schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search],
+        jobs=[REFRESH, MARKET_REFRESH, NIGHTLY_BACKTEST, LEARNING, WEIGHT_SEARCH, RETRAIN, DEPLOY, MAINTENANCE],
+        schedules=[daily_refresh, nightly_backtest, weekly_learning, weekly_weight_search, weekly_maintenance],
         sensors=[
             AUTOMATION_SENSOR,
             decay_sensor,

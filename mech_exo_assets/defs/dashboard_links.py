@@ -20,6 +20,7 @@ _BY_GROUP = {
     "live": "/",
     "lifecycle": "/lifecycle",
     "reporting": "/reports",
+    "operations": "/reports",
 }
 
 

@@ -31,6 +31,7 @@ from mech_exo_assets.schemas import (
     PRICES,
     REGISTERED,
     RIDGE,
+    SIZES,
     STACKING,
     TARGETS,
     UNIVERSE,
@@ -44,7 +45,8 @@ _TRAINED = dg.AssetSelection.assets(
 """What is made when models are trained. Their predictions, and what those are worth, are brought up to date by every refresh."""
 _ON_REQUEST = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS)))
 """What is made when a challenger was asked for."""
-_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights") | _ON_REQUEST
+_MAINTAINED = dg.AssetSelection.assets(key_of(SIZES))
+_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights") | _ON_REQUEST | _MAINTAINED
 
 REFRESH = dg.define_asset_job(
     "refresh",
@@ -103,4 +105,10 @@ DEPLOY = dg.define_asset_job(
     tags=priority(Rank.DEPLOY),
     selection=dg.AssetSelection.assets(*map(key_of, (CHAMPION, EVENTS))),
     description="Publish who is champion by the ledger, and let MLflow's aliases follow. Targets follow by automation.",
+)
+
+MAINTENANCE = dg.define_asset_job(
+    "maintenance",
+    selection=_MAINTAINED,
+    description="Let old versions of tables and old runs go that nothing needs, and measure the rest. `mech-exo maintain` launches it.",
 )

@@ -1,7 +1,7 @@
 """What assets are given besides their inputs, as Dagster *resources*.
 
 What belongs here: the market data of this home's source, the strategy, the lake, the mart, the reports, the database of searches,
-MLflow's registry of models, the cluster, the channel of alerts. What does not: the Dagster-free classes behind them.
+MLflow's registry of models, the cluster, the channel of alerts, maintenance. What does not: the Dagster-free classes behind them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mech_exo_assets.sources.uri import open_source
 from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger
+from mech_exo_assets.storage.maintenance import Upkeep
 from mech_exo_assets.storage.mart import Mart
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_assets.storage.studies import StudyDatabase
@@ -61,5 +62,6 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "studies": StudyDatabase(settings.studies_url),
         "ledger": Ledger(settings.ledger_url, settings.ledger_head_path),
         "cluster": Cluster(settings.dask),
+        "upkeep": Upkeep(settings.home, keep_days=settings.keep_days),
         "alerts": Alerts(settings.slack_webhook, settings.ui_url, settings.alert_urls),
     }

@@ -1,14 +1,14 @@
 """What happens on the clock (Dagster *schedules*).
 
-What belongs here: when the market is read, models are trained, and the strategy is judged. What does not: what follows from new tables
-(`automation`).
+What belongs here: when the market is read, models are trained, the strategy is judged, and the home is cleaned. What does not: what follows
+from new tables (`automation`).
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from mech_exo_assets.defs.jobs import LEARNING, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH
+from mech_exo_assets.defs.jobs import LEARNING, MAINTENANCE, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH
 from mech_exo_assets.defs.partitions import YEARS
 from mech_exo_assets.defs.runs import year_range_tags
 
@@ -64,3 +64,14 @@ def weekly_weight_search(context: dg.ScheduleEvaluationContext) -> Iterator[dg.R
     """Search weights on Saturdays. Within a month, in which the hold-out stays the same, trials that are done are not tried again."""
     reason = "weekly weight search"
     yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": reason})
+
+
+@dg.schedule(
+    job=MAINTENANCE,
+    cron_schedule="0 6 * * 0",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def weekly_maintenance(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Clean on Sundays, when no market is read and the training and search of Saturday have ended."""
+    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": "weekly maintenance"})

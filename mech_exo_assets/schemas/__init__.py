@@ -64,6 +64,7 @@ from mech_exo_assets.schemas.live import (
     NAV,
 )
 from mech_exo_assets.schemas.market import FEATURES, FORWARD_RETURNS, FUNDAMENTALS, PRICES, QUALITY, UNIVERSE
+from mech_exo_assets.schemas.operations import SIZES
 from mech_exo_assets.schemas.strategy import (
     BACKTEST,
     COMPOSITE,
@@ -136,6 +137,7 @@ TABLES: dict[str, TableSchema] = {
         WALK_FORWARD_WEIGHTS,
         *LIVE,
         *LIFECYCLE,
+        SIZES,
     )
 }
 """Every table of the lake, by key."""
@@ -200,6 +202,7 @@ __all__ = [
     "SCORES",
     "SECTOR_IC",
     "SHRINKAGE",
+    "SIZES",
     "STACKING",
     "STATISTICS",
     "STATUS",

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     dashboard_hosts : str
         Names, with blanks between them, under which the dashboard may be asked besides those of this machine itself
         (MECH_EXO_DASHBOARD_HOSTS); the name that a proxy in front of it is reached by.
+    keep_days : int
+        For how many days old versions of tables, and old runs of Dagster, are kept by maintenance (MECH_EXO_KEEP_DAYS); at least 1,
+        default 30. What the ledger names is kept for ever.
     db_url : SecretStr or None
         Database (MECH_EXO_DB_URL): `sqlite:////path/studies.db` for weight searches, MLflow and ledger, or
         `postgresql://user:password@host/database` for these and Dagster's runs, events and schedules, which several machines may share.
@@ -91,6 +94,7 @@ class Settings(BaseSettings):
     dashboard_url: str = "http://127.0.0.1:8050"
     auth: Path | None = None
     dashboard_hosts: str = ""
+    keep_days: int = Field(default=30, ge=1)
 
     @field_validator("home", "config", "auth")
     @classmethod

@@ -18,13 +18,15 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
+from mech_exo_assets.storage.table_files import TableFiles
 
-# Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from.
+# Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from. What may
+# go, `maintenance` lets go.
 _CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false"}
 
 CHOICES = "choices"
@@ -150,14 +152,28 @@ class Lake:
         """Paths of the Parquet files that make up a version, by year (None for a table without a time axis)."""
         return self._files_by_year(key, self._open(key, version))
 
+    def paths(self, key: str, *, version: int | None = None) -> set[str]:
+        """The same files as `stored` names them: below the table's root."""
+        table = self._open(key, version)
+        return {unquote(path) for path in pl.DataFrame(table.get_add_actions())["path"].to_list()}
+
+    def stored(self, key: str) -> TableFiles:
+        """Everything that is stored for a table, its log and old versions among it."""
+        return TableFiles(str(self.path(key)))
+
+    def checkpoint(self, key: str, version: int) -> None:
+        """Write down the whole state of a version, so that it can be read without the commits before it."""
+        self._open(key, version).create_checkpoint()
+
     def history(self, key: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """The commits of a table, newest first, each with its version, time and note."""
-        return self._open(key).history(limit)
+        # Delta's own counts back from the latest version, as if none had gone.
+        files = self.stored(key)
+        return [files.about(version) for version in files.commits()[::-1][:limit]]
 
     def note(self, key: str, version: int) -> dict[str, str]:
         """What was kept with one commit of a table (see `write`), beside what Delta notes of itself."""
-        (commit,) = (each for each in self.history(key) if each["version"] == version)
-        return {name: value for name, value in commit.items() if isinstance(value, str)}
+        return {name: value for name, value in self.stored(key).about(version).items() if isinstance(value, str)}
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""
@@ -195,7 +211,13 @@ class Lake:
         if version is not None:
             if not 0 <= version <= table.version():
                 raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
-            table.load_as_version(version)
+            try:
+                table.load_as_version(version)
+            except DeltaError as error:
+                raise MechExoError(
+                    f"version {version} of {key} is not there any more: maintenance lets go what is older than MECH_EXO_KEEP_DAYS and "
+                    "named by no event of the ledger."
+                ) from error
         return table
 
 

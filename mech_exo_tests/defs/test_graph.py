@@ -21,7 +21,7 @@ FILES = {"reporting/tear_sheet", "reporting/quantstats_report"}
 """Assets that are a file to read, without columns."""
 PAGES = {f"decay/{name}" for name in (*declared(), ML_ALPHA)}
 """One for each factor of the platform, and one for what is learned from them; the sample has no features."""
-GROUPS = {"market", "factors", "decay", "weights", "learning", "strategy", "live", "lifecycle", "reporting"}
+GROUPS = {"market", "factors", "decay", "weights", "learning", "strategy", "live", "lifecycle", "operations", "reporting"}
 
 
 def _specs() -> dict[str, dg.AssetSpec]:
@@ -99,7 +99,7 @@ def test_an_asset_is_partitioned_just_when_its_table_is():
 
 
 def test_each_asset_has_one_trigger():
-    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest", "learning", "weight_search")]
+    jobs = [defs.resolve_job_def(name) for name in ("market_refresh", "nightly_backtest", "learning", "weight_search", "maintenance")]
     # What a request makes, on a threshold. The job `retrain` trains and searches too, out of turn.
     on_request = {"challenger", "validation", "ab_test", "ab_returns", "champion", "events"}
     on_the_clock = [key.to_user_string() for job in jobs for key in job.asset_layer.executable_asset_keys]
