@@ -19,6 +19,7 @@ from mech_exo_assets.cli import (
     export,
     learn,
     ledger,
+    maintain,
     replay,
     report,
     retrain,
@@ -54,6 +55,7 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.add_typer(report.app, name="report")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(user.app, name="user")

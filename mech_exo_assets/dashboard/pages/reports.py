@@ -1,6 +1,6 @@
-"""What can be taken away: the tear sheet, the PDF, and every table as a file.
+"""What can be taken away: the tear sheet, the PDF, and every table as a file; and what the home takes on the disk.
 
-What belongs here: links. What does not: the files themselves (`downloads`).
+What belongs here: links and sizes. What does not: the files themselves (`downloads`).
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 from dash import html
 
-from mech_exo_assets.dashboard.parts import grid_of, link, moment, nothing, page, section, table
+from mech_exo_assets.dashboard.parts import as_number, grid, grid_of, link, moment, nothing, page, section, table
 from mech_exo_assets.dashboard.view import View
 from mech_exo_assets.reports.files import ReportFiles
-from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.schemas import SIZES, TABLES
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
 TITLE = "Reports"
+_IN_MEGABYTES = ("bytes", "current_bytes", "old_bytes", "log_bytes")
+_COUNTS = ("files", "versions", "named")
 
 
 def build(view: View) -> Component:
@@ -51,6 +54,7 @@ def build(view: View) -> Component:
             ),
         ),
         _tables(view),
+        _sizes(view),
         lead="Reports are made every night, and by the command that stands beside each.",
     )
 
@@ -88,5 +92,28 @@ def _tables(view: View) -> Component:
         table(heads, rows, label="Tables", numbers=(1, 2), name="tables-list"),
         name="tables",
         caption="the files have every row in full precision, from the published mart",
+        wide=True,
+    )
+
+
+def _sizes(view: View) -> Component:
+    title, name = "Sizes", "sizes"
+    if not view.has(SIZES.key):
+        missing = nothing("Nothing was measured yet; maintenance does it every Sunday.", "Or now:", command="mech-exo maintain")
+        return section(title, missing, name=name, wide=True)
+    rows = view.table(SIZES.key)
+    shown = rows.sort("bytes", "store", descending=[True, False]).select(
+        pl.col("store"),
+        *((pl.col(name) / 1e6).alias(name.replace("bytes", "MB")) for name in _IN_MEGABYTES),
+        *_COUNTS,
+    )
+    total, removed = (sum(rows[name].to_list()) / 1e6 for name in ("bytes", "removed_bytes"))
+    columns = [{"field": "store"}, *({"field": each, **as_number(",d" if each in _COUNTS else ",.2f")} for each in shown.columns[1:])]
+    return section(
+        title,
+        html.P(f"Together {total:,.1f} MB. The last maintenance let {removed:,.1f} MB go."),
+        grid("sizes-list", shown, columns, label="Sizes of tables and of what else the home holds"),
+        name=name,
+        caption=f"measured {moment(rows['measured_at'][0])}; in MB (1,000,000 bytes); named: versions that the ledger names, which stay",
         wide=True,
     )

@@ -126,11 +126,11 @@ def maintain_table(
         Whether to find out only.
     """
     files = lake.stored(key)
-    young = dt.datetime.now(dt.UTC) - grace
     named = set(named)
     stays = _kept(files.listed(), before=before, named=named, read=set(read))
     if not dry_run:
         _checkpoint(lake, files, key, stays, named)
+    young = dt.datetime.now(dt.UTC) - grace
     # Listed before it is asked what versions name: what is committed meanwhile is young, and not in the list.
     listed = files.listed()
     kept = _with_checkpoints(stays, listed, young, dry_run=dry_run)
