@@ -1,5 +1,6 @@
 """The command called in this process, so that its lines are measured, on a home that one run has filled."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,4 +63,12 @@ def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("searched")
     searchable_lake(home / "lake")
     done("search", "--home", str(home), "--config", str(choices(home / "strategy.yaml")))
+    return home
+
+
+@pytest.fixture(scope="session")
+def maintained_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after its first maintenance; tests only read it."""
+    home = Path(shutil.copytree(finished_home, tmp_path_factory.mktemp("maintained") / "home"))
+    done("maintain", "--home", str(home))
     return home

@@ -50,7 +50,7 @@ def read_back(content: bytes, schema: pl.Schema, kind: Format) -> pl.DataFrame:
 def test_every_table_comes_back_from_its_export_as_it_was(
     mech_exo: Command, request: pytest.FixtureRequest, tmp_path: Path, key: str, ending: str
 ):
-    homes = {"weights": "searched_home", "learning": "learned_home", "lifecycle": "retrained_home"}
+    homes = {"weights": "searched_home", "learning": "learned_home", "lifecycle": "retrained_home", "operations": "maintained_home"}
     home = request.getfixturevalue(homes.get(key.partition("/")[0], "finished_home"))
     target = tmp_path / f"table.{ending}"
     said = mech_exo("export", key, "--home", home, "--format", ending, "--out", target)
