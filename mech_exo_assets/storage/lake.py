@@ -173,7 +173,11 @@ class Lake:
 
     def note(self, key: str, version: int) -> dict[str, str]:
         """What was kept with one commit of a table (see `write`), beside what Delta notes of itself."""
-        return {name: value for name, value in self.stored(key).about(version).items() if isinstance(value, str)}
+        try:
+            commit = self.stored(key).about(version)
+        except FileNotFoundError as error:
+            raise MechExoError(_gone(key, version)) from error
+        return {name: value for name, value in commit.items() if isinstance(value, str)}
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""
@@ -214,11 +218,15 @@ class Lake:
             try:
                 table.load_as_version(version)
             except DeltaError as error:
-                raise MechExoError(
-                    f"version {version} of {key} is not there any more: maintenance lets go what is older than MECH_EXO_KEEP_DAYS and "
-                    "named by no event of the ledger."
-                ) from error
+                raise MechExoError(_gone(key, version)) from error
         return table
+
+
+def _gone(key: str, version: int) -> str:
+    return (
+        f"version {version} of {key} is not there any more: maintenance lets go what is older than MECH_EXO_KEEP_DAYS days and named by no "
+        "event of the ledger."
+    )
 
 
 def _writer(data: pl.DataFrame) -> WriterProperties:

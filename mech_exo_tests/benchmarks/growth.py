@@ -29,7 +29,19 @@ BLOCK = 20
 NAMES = 24
 FIRST = 420
 """Sessions that the first refresh knows."""
-HEADS = ("refreshes", "s each", "lake MB", "of it logs", "log files", "dagster MB", "of it runs", "runs", "mart MB", "maintenance s")
+HEADS = (
+    "refreshes",
+    "s each",
+    "CPU s",
+    "lake MB",
+    "of it logs",
+    "log files",
+    "dagster MB",
+    "of it runs",
+    "runs",
+    "mart MB",
+    "maintenance s",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +77,11 @@ def _bytes(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def refresh(home: Path, market: LivingMarket, choices: Path) -> float:
-    """One `mech-exo run`; its seconds."""
-    started = time.perf_counter()
+def refresh(home: Path, market: LivingMarket, choices: Path) -> tuple[float, float]:
+    """One `mech-exo run`; its seconds, and those of the processor, which a busy neighbour does not change."""
+    started = time.perf_counter(), time.process_time()
     done("run", "--home", str(home), "--source", market.source, "--config", str(choices), "--json")
-    return time.perf_counter() - started
+    return time.perf_counter() - started[0], time.process_time() - started[1]
 
 
 def clean(home: Path, *, before: dt.datetime) -> float:
@@ -97,9 +109,9 @@ def main() -> None:
         market = living_market(root / "market", planted, sessions=FIRST + chosen.refreshes, seed=5, names=NAMES)
         choices = write_choices(root / "choices.yaml")
         market.know(FIRST)
-        print(f"first refresh {refresh(root / 'home', market, choices):.1f} s: {asdict(sizes(root / 'home'))}", flush=True)
+        print(f"first refresh {refresh(root / 'home', market, choices)[0]:.1f} s: {asdict(sizes(root / 'home'))}", flush=True)
         print(" | ".join(HEADS), flush=True)
-        seconds: list[float] = []
+        seconds: list[tuple[float, float]] = []
         began = dt.datetime.now(dt.UTC)
         for number in range(1, chosen.refreshes + 1):
             market.know(FIRST + number)
@@ -109,13 +121,13 @@ def main() -> None:
                 cleaned = clean(root / "home", before=began)
                 began = dt.datetime.now(dt.UTC)
             if number % BLOCK == 0:
-                print(_line(number, statistics.median(seconds[-BLOCK:]), sizes(root / "home"), cleaned), flush=True)
+                print(_line(number, seconds[-BLOCK:], sizes(root / "home"), cleaned), flush=True)
 
 
-def _line(number: int, median: float, now: Sizes, cleaned: float) -> str:
+def _line(number: int, seconds: list[tuple[float, float]], now: Sizes, cleaned: float) -> str:
     figures = (
         number,
-        f"{median:.2f}",
+        *(f"{statistics.median(each):.2f}" for each in zip(*seconds, strict=True)),
         f"{now.lake / 1e6:.1f}",
         f"{now.logs / 1e6:.1f}",
         now.log_files,

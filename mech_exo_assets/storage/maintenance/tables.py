@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Event
@@ -98,12 +99,18 @@ def lost_versions(lake: Lake, events: Iterable[Event]) -> list[str]:
     """Versions that the ledger names and that cannot be read: none, unless somebody else has removed them."""
     lost = []
     for key, versions in named_versions(events).items():
-        listed = lake.stored(key).listed() if lake.exists(key) else []
-        there, commits = {each.path for each in listed}, {each.commit for each in listed}
-        lost += [
-            f"{key} {version}" for version in sorted(versions) if version not in commits or not lake.paths(key, version=version) <= there
-        ]
+        there = {each.path for each in lake.stored(key).listed()} if lake.exists(key) else set()
+        lost += [f"{key} {version}" for version in sorted(versions) if not _readable(lake, key, version, there)]
     return lost
+
+
+def _readable(lake: Lake, key: str, version: int, there: set[str]) -> bool:
+    """Whether a version can be opened, its note be read, and all its files are there."""
+    try:
+        lake.note(key, version)
+        return lake.paths(key, version=version) <= there
+    except MechExoError:
+        return False
 
 
 def maintain_table(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +18,7 @@ from mech_exo_assets.storage.lake import CHOICES, Lake
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.maintenance import GRACE, TableState, lost_versions, named_versions
 from mech_exo_assets.storage.maintenance.tables import maintain_table, read_versions
+from mech_exo_assets.storage.table_files import TableFiles
 from mech_exo_tests.storage.test_lake import scores, universe
 
 KEY = SCORES.key
@@ -66,6 +69,8 @@ def test_a_version_that_is_named_is_read_bit_by_bit_and_one_that_is_not_is_said_
     for gone in (0, 4, 10):
         with pytest.raises(MechExoError, match=f"version {gone} of factors/scores is not there any more: maintenance lets go"):
             lake.read(KEY, version=gone)
+        with pytest.raises(MechExoError, match="is not there any more"):
+            lake.note(KEY, gone)
     # One file of 2019 that all share, and three of 2020.
     assert len(list(lake.path(KEY).glob("year=*/*.parquet"))) == 4
 
@@ -198,3 +203,55 @@ def test_a_reader_that_has_begun_reads_on(lake: Lake):
     begun: pl.LazyFrame = lake.scan(KEY)
     maintain(lake)
     assert begun.collect().height == 12
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 9, 10, 12, 17])
+def test_a_kill_in_the_middle_loses_no_version_that_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch, after: int):
+    tables = {version: lake.read(KEY, version=version) for version in (3, 7, 11)}
+    delete, count = TableFiles.delete, iter(range(1000))
+
+    def delete_or_die(self: TableFiles, path: str) -> None:
+        if next(count) == after:
+            raise Killed
+        delete(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TableFiles, "delete", delete_or_die)
+        with pytest.raises(Killed):
+            maintain(lake, named={3, 7})
+    assert all(lake.read(KEY, version=version).equals(table) for version, table in tables.items())
+    maintain(lake, named={3, 7})
+    assert all(lake.read(KEY, version=version).equals(table) for version, table in tables.items())
+    assert len(list(lake.path(KEY).glob("year=*/*.parquet"))) == 4
+
+
+def test_a_writer_and_a_reader_work_on_while_it_is_maintained(lake: Lake):
+    done = threading.Event()
+    second = dt.timedelta(seconds=1)
+
+    def write_on() -> None:
+        for number in range(100, 160):
+            lake.write(SCORES, scores(2020, value=float(number)), years=[2020])
+            time.sleep(0.05)
+        done.set()
+
+    def read_on() -> list[float]:
+        seen = []
+        while not done.is_set():
+            seen.append(lake.read(KEY)["size"].max())
+        return seen
+
+    with ThreadPoolExecutor() as pool:
+        writer, reader = pool.submit(write_on), pool.submit(read_on)
+        while not done.is_set():
+            maintain(lake, before=dt.datetime.now(dt.UTC) - second, grace=second, named={3})
+        writer.result()
+        seen = reader.result()
+    assert seen == sorted(seen)
+    assert (lake.version(KEY), lake.read(KEY)["size"].max()) == (71, 159.0)
+    assert set(lake.read(KEY, version=3)["size"]) == {0.0, 3.0}
+    assert maintain(lake, named={3}).versions == 2
