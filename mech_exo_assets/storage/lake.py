@@ -158,8 +158,17 @@ class Lake:
         return {unquote(path) for path in pl.DataFrame(table.get_add_actions())["path"].to_list()}
 
     def stored(self, key: str) -> TableFiles:
-        """Everything that is stored for a table, its log and old versions among it."""
-        return TableFiles(str(self.path(key)))
+        """Everything that is stored for a table, its log and old versions among it.
+
+        Raises
+        ------
+        MechExoError
+            If the table is not there.
+        """
+        try:
+            return TableFiles(str(self.path(key)))
+        except TableNotFoundError as error:
+            raise MechExoError(self._absent(key)) from error
 
     def checkpoint(self, key: str, version: int) -> None:
         """Write down the whole state of a version, so that it can be read without the commits before it."""
@@ -210,8 +219,7 @@ class Lake:
         try:
             table = DeltaTable(str(self.path(key)))
         except TableNotFoundError as error:
-            known = f"It holds: {', '.join(self.tables())}." if self.tables() else "The lake is empty."
-            raise MechExoError(f"{key} is not in the lake at {self.root}. {known} Run `mech-exo run` first.") from error
+            raise MechExoError(self._absent(key)) from error
         if version is not None:
             if not 0 <= version <= table.version():
                 raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
@@ -220,6 +228,10 @@ class Lake:
             except DeltaError as error:
                 raise MechExoError(_gone(key, version)) from error
         return table
+
+    def _absent(self, key: str) -> str:
+        known = f"It holds: {', '.join(self.tables())}." if self.tables() else "The lake is empty."
+        return f"{key} is not in the lake at {self.root}. {known} Run `mech-exo run` first."
 
 
 def _gone(key: str, version: int) -> str:

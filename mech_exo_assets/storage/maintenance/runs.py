@@ -20,6 +20,7 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -117,8 +118,10 @@ def _runs_of_assets(instance: dg.DagsterInstance) -> set[str]:
         .group_by(events.asset_key, events.partition, events.dagster_event_type)
     )
     of_events = sa.select(events.run_id).where(events.id.in_(latest)).distinct()
-    judged = sa.select(sa.func.max(checks.id)).group_by(checks.asset_key, checks.check_name, checks.partition, checks.execution_status)
-    of_checks = sa.select(checks.run_id).where(checks.id.in_(judged)).distinct()
+    executed = sa.select(sa.func.max(checks.id)).group_by(checks.asset_key, checks.check_name, checks.partition)
+    # While one is planned, the one before it is the outcome.
+    judged = executed.where(checks.execution_status != AssetCheckExecutionRecordStatus.PLANNED.value)
+    of_checks = sa.select(checks.run_id).where(checks.id.in_(executed) | checks.id.in_(judged)).distinct()
     with storage.index_connection() as connection:
         return {run_id for query in (of_events, of_checks) for run_id in connection.execute(query).scalars() if run_id}
 
