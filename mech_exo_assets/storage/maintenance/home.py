@@ -45,7 +45,7 @@ class Done:
     compacted : tuple of str
         Dagster's files that were written anew without what had gone from them.
     parts : dict of str to tuple of int
-        Files and bytes of each part of the home that is no table, before and after.
+        Of each part of the home that is no table: its files, its bytes before, and its bytes after.
     measured_at : datetime
         UTC.
     keep_days : int
