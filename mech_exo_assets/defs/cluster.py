@@ -25,6 +25,8 @@ from mech_exo_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     import distributed
 
+_DECIDE = {"home", "source", "config", "namespace", "keep_days"}
+"""Settings that decide what is computed and where it is kept; the others are a worker's own."""
 PARTS_PER_WORKER = 2
 """Into so many parts work is divided for each worker: one that is done early takes another."""
 REACH_SECONDS = 10
@@ -59,7 +61,7 @@ def client(address: str) -> distributed.Client:
 
 def settings_text(settings: Settings) -> str:
     """All that decides what is computed and where it is kept, without passwords."""
-    fields = settings.model_dump(mode="json", exclude={"slack_webhook", "alert_urls", "db_url", "auth"})
+    fields = settings.model_dump(mode="json", include=_DECIDE)
     choices = b"" if settings.config is None or not settings.config.is_file() else settings.config.read_bytes()
     return json.dumps({"fields": fields, "choices": hashlib.sha256(choices).hexdigest(), "database": _database(settings)}, sort_keys=True)
 

@@ -110,5 +110,6 @@ DEPLOY = dg.define_asset_job(
 MAINTENANCE = dg.define_asset_job(
     "maintenance",
     selection=_MAINTAINED,
+    tags=priority(Rank.MAINTENANCE),
     description="Let old versions of tables and old runs go that nothing needs, and measure the rest. `mech-exo maintain` launches it.",
 )

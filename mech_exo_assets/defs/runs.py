@@ -31,6 +31,7 @@ class Rank(IntEnum):
     RETRAIN = 5
     LEARNING = -5
     SEARCH = -10
+    MAINTENANCE = -20
 
 
 def priority(rank: Rank) -> dict[str, str]:
