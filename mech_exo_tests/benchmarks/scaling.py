@@ -55,9 +55,7 @@ def main() -> None:
                     for stage, seconds in stages(home, variables).items():
                         if round_:
                             times[stage][way].append(seconds)
-    print(
-        f"{'stage':20} {'one process':>12} {'one worker':>12} {'two workers':>12} {'one / two':>10} {'cost':>7}   medians of {options.rounds}"
-    )
+    print(f"{'stage':20} {'one process':>12} {'one worker':>12} {'two workers':>12} {'one / two':>10} {'cost':>7}")
     for stage, of_way in times.items():
         here, alone, both = (statistics.median(of_way[way]) for way in ("here", "one", "two"))
         print(f"{stage:20} {here:10.2f} s {alone:10.2f} s {both:10.2f} s {alone / both:10.2f} {alone / here:7.2f}")

@@ -11,7 +11,7 @@ import pytest
 
 from mech_exo_assets.schemas import SCORES, SIZES, UNIVERSE
 from mech_exo_assets.storage.contracts import conform
-from mech_exo_assets.storage.event_log import run_instance
+from mech_exo_assets.storage.event_log import kept_instance
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.maintenance import Done, Upkeep
@@ -40,7 +40,7 @@ def ledger_of(home: Path) -> Ledger:
 
 @pytest.fixture
 def instance(home: Path) -> Generator[dg.DagsterInstance]:
-    with run_instance(home / "dagster") as opened:
+    with kept_instance(home / "dagster") as opened:
         yield opened
 
 

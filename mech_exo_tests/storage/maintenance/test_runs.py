@@ -14,7 +14,7 @@ import pytest
 
 from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
 from mech_exo_assets.defs.partitions import YEARS
-from mech_exo_assets.storage.event_log import run_instance
+from mech_exo_assets.storage.event_log import kept_instance
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.maintenance.runs import Forgotten, compact, forget_runs, named_runs, sqlite_files
 
@@ -49,7 +49,7 @@ DEFS = dg.Definitions(assets=[source, by_year, whole])
 @pytest.fixture
 def instance(tmp_path: Path) -> Generator[dg.DagsterInstance]:
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    with run_instance(tmp_path) as opened:
+    with kept_instance(tmp_path) as opened:
         yield opened
 
 
