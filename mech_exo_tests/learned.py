@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 SOURCE = "simulator:names=12,sessions=420,seed=5"
-VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "MECH_EXO_DB_URL", "DAGSTER_HOME")
+VARIABLES = ("MECH_EXO_HOME", "MECH_EXO_LAKE", "MECH_EXO_SOURCE", "MECH_EXO_CONFIG", "MECH_EXO_EXECUTOR", "MECH_EXO_DB_URL", "DAGSTER_HOME")
 TRAINED = {
     f"learning/{name}"
     for name in ("lightgbm", "xgboost", "ridge", "models", "stacking", "explanations", "dependence", "interactions", "registered")

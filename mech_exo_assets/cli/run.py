@@ -201,6 +201,7 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "status": "up to date" if plan is None else "done",
         "source": settings.source,
         "home": str(settings.home),
+        "lake": settings.lake_uri,
         "run_id": outcome.run_id,
         "reason": "source, strategy and code are as they were" if plan is None else plan.reason,
         "years_computed": None if plan is None else [plan.first_year, plan.last_year],

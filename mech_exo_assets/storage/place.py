@@ -1,0 +1,159 @@
+"""Where a lake lies: a folder of this machine, or a prefix in an object store.
+
+What belongs here: all that differs between the two, and what a store refused, in words. What does not: tables (`lake`).
+
+Nothing here holds a credential. deltalake and Polars both take them, and the endpoint, from the variables of the store (`AWS_…`,
+`GOOGLE_…`, `AZURE_…`), and deltalake commits by a conditional put (`If-None-Match: *`), so that of two writers of one version one is
+refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from deltalake.exceptions import DeltaError
+from deltalake.fs import DeltaStorageHandler
+
+from mech_exo_assets.errors import InputError, MechExoError
+
+_VARIABLES = {
+    "s3": ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"),
+    "gs": ("GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT", "GOOGLE_BASE_URL"),
+    "az": ("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT"),
+}
+"""Of each store: those that hold its credentials, and the one that holds its address where it is not the provider's own."""
+
+_FAULTS = (
+    # What a store or the way to it says, what that is in words, and what mends it; in the order in which they are looked for.
+    ("NoSuchBucket", "there is no such bucket", "create it, or correct MECH_EXO_LAKE"),
+    ("ContainerNotFound", "there is no such container", "create it, or correct MECH_EXO_LAKE"),
+    ("InvalidAccessKeyId", "it does not know this access key", "correct AWS_ACCESS_KEY_ID"),
+    ("SignatureDoesNotMatch", "the secret key is not that of the access key", "correct AWS_SECRET_ACCESS_KEY"),
+    ("ExpiredToken", "the credentials have expired", "renew {credentials}"),
+    ("AccessDenied", "access was denied", "let this user list, read and write there"),
+    ("PermanentRedirect", "the bucket is in another region", "correct AWS_REGION"),
+    ("redirect without LOCATION", "the bucket is in another region", "correct AWS_REGION"),
+    ("NotImplemented", "it does not know conditional puts", "take a store that honours If-None-Match"),
+    ("169.254.169.254", "there are no credentials", "set {credentials}"),
+    ("metadata.google.internal", "there are no credentials", "set {credentials}"),
+    ("Account must be specified", "there are no credentials", "set {credentials}"),
+    ("URL scheme is not allowed", "the endpoint is not encrypted", "give an https:// address, or set AWS_ALLOW_HTTP=true"),
+    ("Connection refused", "nobody answers there", "see that the store runs and that {endpoint} names it"),
+    ("dns error", "the name of its host is not known", "correct {endpoint}, or see that there is a network"),
+    ("timed out", "it did not answer in time", "see that the store runs and that {endpoint} names it"),
+    ("403 Forbidden", "access was denied", "let this user list, read and write there"),
+    ("401 Unauthorized", "access was denied", "correct {credentials}"),
+)
+
+_CHUNK = 8 << 20
+"""Bytes of a file that are copied at once."""
+_SECRET_NAME = re.compile(r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS|ACCOUNT)")
+_COLOUR = re.compile(r"\x1b\[\d*m")
+_IN_A_STORE = re.compile(r"object.store|Generic (S3|GCS|MicrosoftAzure) error|Error performing|HTTP error", re.IGNORECASE)
+
+
+class Place:
+    """A folder or a prefix, and what lies below it.
+
+    Parameters
+    ----------
+    root : Path or str
+        A path, or a URI as `settings.lake_root` accepts it.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.uri = str(root).rstrip("/") or "/"
+        scheme, separator, _ = self.uri.partition("://")
+        self.scheme = scheme if separator else ""
+
+    def __str__(self) -> str:
+        return self.uri
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is in an object store."""
+        return bool(self.scheme)
+
+    def below(self, name: str) -> str:
+        """Path or URI of what lies below, by its name with slashes."""
+        return f"{self.uri}/{name}"
+
+    def put(self, name: str, file: Path) -> str:
+        """Copy a file of this machine here, whole: a reader sees the one before or this one. Returns where it lies.
+
+        Raises
+        ------
+        MechExoError
+            If the store refused; what was there is unchanged.
+        """
+        with self.in_words(), file.open("rb") as source, self._handler().open_output_stream(name) as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+        return self.below(name)
+
+    def fetch(self, name: str, file: Path) -> None:
+        """Copy what lies here to a file of this machine, in one step.
+
+        Raises
+        ------
+        MechExoError
+            If it is not there, or the store refused; the file is unchanged.
+        """
+        staged = file.with_name(f".{file.name}.fetching")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.in_words(), self._handler().open_input_file(name) as source, staged.open("wb") as target:
+                shutil.copyfileobj(source, target, _CHUNK)
+        except FileNotFoundError as error:
+            raise MechExoError(f"{self.below(name)} is not there yet. Run `mech-exo run` with this lake first.") from error
+        staged.replace(file)
+
+    @contextmanager
+    def in_words(self) -> Generator[None]:
+        """Tell what an object store refused as one line, without what it repeats of the request. Errors of a folder stay as they are.
+
+        Raises
+        ------
+        InputError
+            If the setting, the credentials or the endpoint are wrong.
+        MechExoError
+            If the store failed otherwise.
+        """
+        try:
+            yield
+        except (OSError, DeltaError, pl.exceptions.ComputeError) as error:
+            text = _COLOUR.sub("", str(error))
+            if not self.is_remote or not _IN_A_STORE.search(text):
+                raise
+            # Not kept as the cause: stores repeat the access key and the signed request.
+            raise self._refusal(text) from None
+
+    def _refusal(self, text: str) -> MechExoError:
+        for sign, what, mend in _FAULTS:
+            if sign in text:
+                credentials, endpoint = _VARIABLES[self.scheme]
+                return InputError(
+                    f"{self}: the object store cannot be used: {what}; {mend.format(credentials=credentials, endpoint=endpoint)}."
+                )
+        return MechExoError(
+            f"{self}: the object store failed ({_shown(text)}). Try again; tables are as they were before or after a commit."
+        )
+
+    def _handler(self) -> DeltaStorageHandler:
+        return DeltaStorageHandler(self.uri)
+
+
+def _shown(text: str) -> str:
+    """The innermost reason of an error, without addresses of requests and without any secret of the environment."""
+    parts = [found[1] for name in ("Code", "Message") if (found := re.search(f"<{name}>(.*?)</{name}>", text, re.DOTALL))]
+    lines = [line.strip(" ↳|\t") for line in text.splitlines() if line.strip()]
+    said = " ".join(": ".join(parts or lines[-1:]).split()).rstrip(".")
+    for name, value in os.environ.items():
+        if _SECRET_NAME.fullmatch(name) and len(value) > 3:
+            said = said.replace(value, "***")
+    return re.sub(r"(https?://)\S+", r"\1…", said)
