@@ -214,6 +214,7 @@ class Lake:
         try:
             table = DeltaTable(self.uri(key))
         except TableNotFoundError:
+            self.place.require_conditional_puts()
             write_deltalake(self.uri(key), data, mode="error", partition_by=partitions, **common)
             return 0
         if years is None or whole:

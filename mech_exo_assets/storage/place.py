@@ -2,23 +2,25 @@
 
 What belongs here: all that differs between the two, and what a store refused, in words. What does not: tables (`lake`).
 
-Nothing here holds a credential. deltalake and Polars both take them, and the endpoint, from the variables of the store (`AWS_…`,
-`GOOGLE_…`, `AZURE_…`), and deltalake commits by a conditional put (`If-None-Match: *`), so that of two writers of one version one is
-refused.
+Nothing here holds a credential. deltalake, Polars and obstore all take them, and the endpoint, from the variables of the store (`AWS_…`,
+`GOOGLE_…`, `AZURE_…`). deltalake commits by a conditional put (`If-None-Match: *`), so that of two writers of one version one is refused.
+A store that takes the header and ignores it would lose commits without a word: it is tried once, before the first table is made there.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import obstore
 import polars as pl
 from deltalake.exceptions import DeltaError
-from deltalake.fs import DeltaStorageHandler
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import ObjectStore
 
 from mech_exo_assets.errors import InputError, MechExoError
 
@@ -55,7 +57,9 @@ _CHUNK = 8 << 20
 """Bytes of a file that are copied at once."""
 _SECRET_NAME = re.compile(r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS|ACCOUNT)")
 _COLOUR = re.compile(r"\x1b\[\d*m")
-_IN_A_STORE = re.compile(r"object.store|Generic (S3|GCS|MicrosoftAzure) error|Error performing|HTTP error", re.IGNORECASE)
+_IN_A_STORE = re.compile(
+    r"object.store|Generic (S3|GCS|MicrosoftAzure) error|Error performing|lacked the necessary privileges|HTTP error", re.IGNORECASE
+)
 
 
 class Place:
@@ -71,6 +75,7 @@ class Place:
         self.uri = str(root).rstrip("/") or "/"
         scheme, separator, _ = self.uri.partition("://")
         self.scheme = scheme if separator else ""
+        self._is_safe = False
 
     def __str__(self) -> str:
         return self.uri
@@ -92,8 +97,8 @@ class Place:
         MechExoError
             If the store refused; what was there is unchanged.
         """
-        with self.in_words(), file.open("rb") as source, self._handler().open_output_stream(name) as target:
-            shutil.copyfileobj(source, target, _CHUNK)
+        with self.in_words():
+            obstore.put(self._store(), name, file)
         return self.below(name)
 
     def fetch(self, name: str, file: Path) -> None:
@@ -107,11 +112,38 @@ class Place:
         staged = file.with_name(f".{file.name}.fetching")
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self.in_words(), self._handler().open_input_file(name) as source, staged.open("wb") as target:
-                shutil.copyfileobj(source, target, _CHUNK)
-        except FileNotFoundError as error:
-            raise MechExoError(f"{self.below(name)} is not there yet. Run `mech-exo run` with this lake first.") from error
+            with self.in_words(), staged.open("wb") as target:
+                target.writelines(obstore.get(self._store(), name).stream(min_chunk_size=_CHUNK))
+        except FileNotFoundError:
+            staged.unlink()
+            raise MechExoError(f"{self.below(name)} is not there yet. Run `mech-exo run` with this lake first.") from None
         staged.replace(file)
+
+    def require_conditional_puts(self) -> None:
+        """Refuse an object store in which two writers could both commit one version; asked once, by putting one object twice.
+
+        Raises
+        ------
+        InputError
+            If the second put was not refused.
+        """
+        if self._is_safe or not self.is_remote:
+            return
+        name = f"_mart/{uuid.uuid4().hex}"
+        with self.in_words():
+            store = self._store()
+            obstore.put(store, name, b"", mode="create")
+            try:
+                obstore.put(store, name, b"", mode="create")
+            except AlreadyExistsError:
+                self._is_safe = True
+            finally:
+                obstore.delete(store, name)
+        if not self._is_safe:
+            raise InputError(
+                f"{self}: the object store ignores conditional puts (If-None-Match), so that two writers would lose each other's commits; "
+                "take one that honours them. Nothing was written."
+            )
 
     @contextmanager
     def in_words(self) -> Generator[None]:
@@ -126,9 +158,11 @@ class Place:
         """
         try:
             yield
-        except (OSError, DeltaError, pl.exceptions.ComputeError) as error:
-            text = _COLOUR.sub("", str(error))
-            if not self.is_remote or not _IN_A_STORE.search(text):
+        except (OSError, DeltaError, BaseError, pl.exceptions.ComputeError) as error:
+            # What stands behind is obstore's own picture of the error.
+            text = _COLOUR.sub("", str(error)).partition("\n\nDebug source:")[0]
+            absent = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text
+            if not self.is_remote or absent or not _IN_A_STORE.search(text):
                 raise
             # Not kept as the cause: stores repeat the access key and the signed request.
             raise self._refusal(text) from None
@@ -144,8 +178,8 @@ class Place:
             f"{self}: the object store failed ({_shown(text)}). Try again; tables are as they were before or after a commit."
         )
 
-    def _handler(self) -> DeltaStorageHandler:
-        return DeltaStorageHandler(self.uri)
+    def _store(self) -> ObjectStore:
+        return obstore.store.from_url(self.uri)
 
 
 def _shown(text: str) -> str:
