@@ -100,7 +100,7 @@ def run(
             require_choices(settings)
         console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
         definitions, data = _definitions(settings)
-        now = fingerprint(settings.source, data, strategy)
+        now = fingerprint(settings.source, data, strategy, lake=settings.lake_elsewhere)
         because = "--force was given" if force else None if select is None else "--select was given"
         todo = plan(now, last, because=because)
         stages: dict[str, float] = {}

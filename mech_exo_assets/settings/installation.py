@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         return str(self.home / "lake") if self.lake is None else self.lake
 
     @property
+    def lake_elsewhere(self) -> str:
+        """The root of the Delta tables where it is not the home's own; empty where it is."""
+        return "" if self.lake_uri == str(self.home / "lake") else self.lake_uri
+
+    @property
     def mart_path(self) -> Path:
         """The published DuckDB file."""
         return self.home / "mech_exo.duckdb"

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
@@ -60,16 +60,20 @@ class Lake:
 
     def exists(self, key: str) -> bool:
         """Whether the table was ever committed."""
-        with self.place.in_words():
-            return DeltaTable.is_deltatable(self.uri(key))
+        # deltalake would keep all other threads waiting for the store's answer.
+        return self.place.holds(f"{key}/_delta_log") if self.place.is_remote else DeltaTable.is_deltatable(self.uri(key))
 
     def tables(self) -> list[str]:
         """Keys of the tables that are there, in the order of the schemas."""
         if not self.place.is_remote:
             return [key for key in TABLES if self.exists(key)]
         # Each is a request, whose time goes by waiting.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
             return [key for key, there in zip(TABLES, pool.map(self.exists, TABLES), strict=True) if there]
+        finally:
+            # Where one was refused, all would be, each after as many retries.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def version(self, key: str) -> int:
         """Number of the latest commit of a table, from 0.
@@ -176,7 +180,10 @@ class Lake:
 
     def note(self, key: str, version: int) -> dict[str, str]:
         """What was kept with one commit of a table (see `write`), beside what Delta notes of itself."""
-        (commit,) = self._history(self._open(key, version), 1)
+        # Not of a handle at that version: deltalake 1.6 gives such a one the numbers of other commits.
+        table = self._open(key)
+        self._require_version(key, table, version)
+        commit = self._history(table, table.version() - version + 1)[-1]
         return {name: value for name, value in commit.items() if isinstance(value, str)}
 
     def written_at(self, key: str) -> datetime:
@@ -205,18 +212,23 @@ class Lake:
     def _commit_once(
         self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool
     ) -> int:
-        common: dict[str, Any] = {
-            "configuration": _CONFIGURATION,
-            "commit_properties": CommitProperties(custom_metadata=dict(note or {})),
-            "writer_properties": _writer(data),
-        }
+        common: dict[str, Any] = {"configuration": _CONFIGURATION, "writer_properties": _writer(data)}
+        metadata = dict(note or {})
         partitions = None if years is None else [YEAR]
         try:
             table = DeltaTable(self.uri(key))
         except TableNotFoundError:
             self.place.require_conditional_puts()
-            write_deltalake(self.uri(key), data, mode="error", partition_by=partitions, **common)
+            # deltalake would add these rows to those of whoever has made the table meanwhile.
+            at_once = CommitProperties(custom_metadata=metadata, max_commit_retries=0)
+            try:
+                write_deltalake(self.uri(key), data, mode="error", partition_by=partitions, commit_properties=at_once, **common)
+            except DeltaError as error:
+                if self.exists(key):
+                    raise CommitFailedError("others have made the table meanwhile") from error
+                raise
             return 0
+        common["commit_properties"] = CommitProperties(custom_metadata=metadata)
         if years is None or whole:
             write_deltalake(table, data, mode="overwrite", schema_mode="overwrite", partition_by=partitions, **common)
         else:
@@ -247,10 +259,14 @@ class Lake:
                 known = f"It holds: {', '.join(there)}." if there else "The lake is empty."
                 raise MechExoError(f"{key} is not in the lake at {self.place}. {known} Run `mech-exo run` first.") from error
             if version is not None:
-                if not 0 <= version <= table.version():
-                    raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
+                self._require_version(key, table, version)
                 table.load_as_version(version)
             return table
+
+    @staticmethod
+    def _require_version(key: str, table: DeltaTable, version: int) -> None:
+        if not 0 <= version <= table.version():
+            raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
 
 
 def _writer(data: pl.DataFrame) -> WriterProperties:

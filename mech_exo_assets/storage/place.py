@@ -42,14 +42,19 @@ _FAULTS = (
     ("PermanentRedirect", "the bucket is in another region", "correct AWS_REGION"),
     ("redirect without LOCATION", "the bucket is in another region", "correct AWS_REGION"),
     ("NotImplemented", "it does not know conditional puts", "take a store that honours If-None-Match"),
+    # Without keys, the machine's own service of credentials is asked.
+    ("/latest/api/token", "there are no credentials", "set {credentials}"),
     ("169.254.169.254", "there are no credentials", "set {credentials}"),
     ("metadata.google.internal", "there are no credentials", "set {credentials}"),
     ("Account must be specified", "there are no credentials", "set {credentials}"),
     ("URL scheme is not allowed", "the endpoint is not encrypted", "give an https:// address, or set AWS_ALLOW_HTTP=true"),
+    ("BadScheme", "the endpoint is not encrypted", "give an https:// address, or set AWS_ALLOW_HTTP=true"),
     ("Connection refused", "nobody answers there", "see that the store runs and that {endpoint} names it"),
+    ("ConnectionRefused", "nobody answers there", "see that the store runs and that {endpoint} names it"),
     ("dns error", "the name of its host is not known", "correct {endpoint}, or see that there is a network"),
     ("timed out", "it did not answer in time", "see that the store runs and that {endpoint} names it"),
     ("403 Forbidden", "access was denied", "let this user list, read and write there"),
+    ("Generic Config error", "one of its variables cannot be read", "correct those that begin with {beginning}"),
     ("401 Unauthorized", "access was denied", "correct {credentials}"),
 )
 
@@ -58,7 +63,8 @@ _CHUNK = 8 << 20
 _SECRET_NAME = re.compile(r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS|ACCOUNT)")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _IN_A_STORE = re.compile(
-    r"object.store|Generic (S3|GCS|MicrosoftAzure) error|Error performing|lacked the necessary privileges|HTTP error", re.IGNORECASE
+    r"object.store|Generic (S3|GCS|MicrosoftAzure) error|Error performing|lacked the necessary privileges|HTTP error|Generic Config error",
+    re.IGNORECASE,
 )
 
 
@@ -119,6 +125,11 @@ class Place:
             raise MechExoError(f"{self.below(name)} is not there yet. Run `mech-exo run` with this lake first.") from None
         staged.replace(file)
 
+    def holds(self, name: str) -> bool:
+        """Whether there is any object below a name."""
+        with self.in_words():
+            return next(iter(obstore.list(self._store(), name, chunk_size=1)), None) is not None
+
     def require_conditional_puts(self) -> None:
         """Refuse an object store in which two writers could both commit one version; asked once, by putting one object twice.
 
@@ -159,8 +170,7 @@ class Place:
         try:
             yield
         except (OSError, DeltaError, BaseError, pl.exceptions.ComputeError) as error:
-            # What stands behind is obstore's own picture of the error.
-            text = _COLOUR.sub("", str(error)).partition("\n\nDebug source:")[0]
+            text = _COLOUR.sub("", str(error))
             absent = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text
             if not self.is_remote or absent or not _IN_A_STORE.search(text):
                 raise
@@ -168,12 +178,11 @@ class Place:
             raise self._refusal(text) from None
 
     def _refusal(self, text: str) -> MechExoError:
+        credentials, endpoint = _VARIABLES[self.scheme]
+        names = {"credentials": credentials, "endpoint": endpoint, "beginning": f"{endpoint.partition('_')[0]}_"}
         for sign, what, mend in _FAULTS:
             if sign in text:
-                credentials, endpoint = _VARIABLES[self.scheme]
-                return InputError(
-                    f"{self}: the object store cannot be used: {what}; {mend.format(credentials=credentials, endpoint=endpoint)}."
-                )
+                return InputError(f"{self}: the object store cannot be used: {what}; {mend.format(**names)}.")
         return MechExoError(
             f"{self}: the object store failed ({_shown(text)}). Try again; tables are as they were before or after a commit."
         )
@@ -184,6 +193,8 @@ class Place:
 
 def _shown(text: str) -> str:
     """The innermost reason of an error, without addresses of requests and without any secret of the environment."""
+    # What stands behind is obstore's own picture of the error.
+    text = text.partition("\n\nDebug source:")[0]
     parts = [found[1] for name in ("Code", "Message") if (found := re.search(f"<{name}>(.*?)</{name}>", text, re.DOTALL))]
     lines = [line.strip(" ↳|\t") for line in text.splitlines() if line.strip()]
     said = " ".join(": ".join(parts or lines[-1:]).split()).rstrip(".")
