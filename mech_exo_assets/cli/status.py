@@ -39,7 +39,6 @@ def status(*, home: Home = None, source: Source = None, config: Config = None, j
     }
     for key, figures in report["tables"].items():
         figures["last_date"] = _last_date(lake, key)
-        figures["written_at"] = lake.written_at(key)
     if json:
         sys.stdout.write(json_module.dumps(report, indent=1, default=str) + "\n")
         return

@@ -22,7 +22,10 @@ def tables_summary(settings: Settings) -> dict[str, Any]:
     """Rows and versions of all tables, the factors that are there, the strongest of them, what is suspicious, and the backtest."""
     lake = Lake(settings.lake_uri)
     there = lake.tables()
-    figures: dict[str, Any] = {"tables": {key: {"rows": lake.rows(key), "version": lake.version(key)} for key in there}}
+    latest = {key: lake.latest(key) for key in there}
+    figures: dict[str, Any] = {
+        "tables": {key: {"rows": each.rows, "version": each.version, "written_at": each.written_at} for key, each in latest.items()}
+    }
     if "factors/exposures" in there:
         figures["factors"] = factor_columns(lake.scan("factors/exposures").collect_schema().names())
     if "decay/statistics" in there:

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,25 @@ CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
 SOURCE = "source"
 """In a commit's note: URI of the source of market data that the table was computed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest version of a table, from its commits alone.
+
+    Attributes
+    ----------
+    version : int
+        Number of the commit, from 0.
+    rows : int
+        How many there are.
+    written_at : datetime
+        When it was committed, UTC.
+    """
+
+    version: int
+    rows: int
+    written_at: datetime
 
 
 class Lake:
@@ -188,7 +208,17 @@ class Lake:
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""
-        return datetime.fromtimestamp(self.history(key, limit=1)[0]["timestamp"] / 1000, tz=UTC)
+        return self.latest(key).written_at
+
+    def latest(self, key: str) -> Latest:
+        """What there is to say of a table without reading it, with the requests of opening it once."""
+        table = self._open(key)
+        (commit,) = self._history(table, 1)
+        return Latest(
+            version=table.version(),
+            rows=sum(self._actions(table)["num_records"]),
+            written_at=datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC),
+        )
 
     def _history(self, table: DeltaTable, limit: int | None) -> list[dict[str, Any]]:
         with self.place.in_words():
