@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mech_exo_tests.object_store import OF_STORES, ObjectStore
 from mech_exo_tests.postgres import PostgresServer, find_programs
 
 # The machine that runs the tests may be busy with others: a slow example is no failure.
@@ -42,6 +43,27 @@ def postgres() -> Generator[PostgresServer]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Generator[ObjectStore]:
+    """A server of the S3 protocol of this session; each test takes a new bucket of it."""
+    server = ObjectStore()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URI of a new bucket, which this process reaches by its variables."""
+    for name in os.environ:
+        if name.startswith(OF_STORES):
+            monkeypatch.delenv(name)
+    for name, value in object_store.variables().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{object_store.new_bucket()}"
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import yaml
 
 SOURCE = "simulator:names=12,sessions=420,seed=5"
 VARIABLES = (
-    *(f"MECH_EXO_{name}" for name in ("HOME", "SOURCE", "CONFIG", "EXECUTOR", "DB_URL", "NAMESPACE", "DASK", "DAGSTER_URL")),
+    *(f"MECH_EXO_{name}" for name in ("HOME", "LAKE", "SOURCE", "CONFIG", "EXECUTOR", "DB_URL", "NAMESPACE", "DASK", "DAGSTER_URL")),
     "DAGSTER_HOME",
 )
 TRAINED = {

@@ -108,7 +108,7 @@ def _act(settings: Settings, kind: str, version: str | None, reason: str, *, jso
 def _opened(settings: Settings) -> tuple[Ledger, Lake, Strategy]:
     from mech_exo_assets.storage.ledger import Ledger
 
-    return Ledger(settings.ledger_url, settings.ledger_head_path), Lake(settings.lake_path), load_strategy(settings.config)
+    return Ledger(settings.ledger_url, settings.ledger_head_path), Lake(settings.lake_uri), load_strategy(settings.config)
 
 
 def _publish(settings: Settings, event: Event, command: str, reason: str, *, json: bool) -> None:

@@ -69,7 +69,7 @@ def decay(
     """Which factors still work, which have stopped, since when, and how sure that is."""
     settings = settings_from(home, source, config)
     require_source(settings)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     require_tables(lake, settings, _TABLES, command="mech-exo run")
     tables = {schema.key: lake.read(schema.key) for schema in _TABLES}
     strategy = load_strategy(settings.config)

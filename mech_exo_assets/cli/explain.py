@@ -60,7 +60,7 @@ def explain(
     """Why a name is ranked where it is on a session: what each feature adds to the predictions of the models."""
     settings = settings_from(home, source, config)
     require_source(settings)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     require_tables(lake, settings, NEEDED, command="mech-exo learn")
     report = explained_name(lake, symbol, _session(lake, date), model=None if model is None else model.value, top=top)
     if json:

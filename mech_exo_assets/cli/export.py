@@ -77,7 +77,7 @@ def export(
     settings = settings_from(home, source, config)
     require_source(settings)
     format, gzip = encoding(out, format, gzip=gzip)  # noqa: A001
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     if period is None:
         wanted = (_day("--from", first), _day("--to", last))
     elif first is None and last is None:

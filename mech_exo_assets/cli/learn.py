@@ -53,7 +53,7 @@ def learn(
 ) -> None:
     """Train LightGBM, XGBoost and a ridge regression walk-forward, and judge them out of sample beside the composite."""
     settings = settings_of_home(home, source, config)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []
     if not show:

@@ -46,7 +46,7 @@ def maintain(
     settings = settings_of_home(home)
     if keep_days is not None:
         settings = settings.model_copy(update={"keep_days": keep_days})
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     require_tables(lake, settings, [PRICES], command="mech-exo run")
     figures, sizes = _tried(settings, lake) if dry_run else _done(settings, lake, Console(stderr=True, quiet=json))
     if json:

@@ -62,7 +62,7 @@ def require_source(settings: Settings) -> str | None:
     Raises
     ------
     InputError
-        If a source is asked for, by option or environment, and the home holds another one's tables.
+        If a source is asked for, and the home holds another one's tables; or if its tables are in another lake.
     """
     from mech_exo_assets.defs.refresh import read_record
 
@@ -71,6 +71,12 @@ def require_source(settings: Settings) -> str | None:
         raise InputError(
             f"{settings.home} holds tables of the source {last.source}, not {settings.source}. Give another --home, or leave the source "
             "out; nothing was changed."
+        )
+    if last is not None and last.lake != settings.lake_elsewhere:
+        mend = f"Set MECH_EXO_LAKE={last.lake}" if last.lake else "Leave MECH_EXO_LAKE out"
+        raise InputError(
+            f"the tables of {settings.home} are in {last.lake or settings.home / 'lake'}, not in {settings.lake_uri}. {mend}; or compute "
+            "them anew there with `mech-exo run --replace`. Nothing was changed."
         )
     return None if last is None else last.source
 

@@ -39,7 +39,7 @@ def replay(
     if (event is None) != everything:
         raise InputError("give the number of an event, or --all. `mech-exo ledger show` has the numbers.")
     settings = settings_from(home)
-    ledger, lake = Ledger(settings.ledger_url, settings.ledger_head_path), Lake(settings.lake_path)
+    ledger, lake = Ledger(settings.ledger_url, settings.ledger_head_path), Lake(settings.lake_uri)
     wanted = ledger.events(kinds=REPLAYED) if event is None else [ledger.get(event)]
     found = []
     for each in wanted:

@@ -59,7 +59,7 @@ def tearsheet(
 
     settings = settings_from(home, source, config)
     held = require_source(settings)
-    content = gather(Lake(settings.lake_path), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
+    content = gather(Lake(settings.lake_uri), source=held or _UNKNOWN, written=dt.datetime.now(dt.UTC))
     path = _target(out, ReportFiles(settings.reports_path).tear_sheet)
     page = tear_sheet(content).encode()
     write_in_one_step(path, page)
@@ -83,7 +83,7 @@ def quantstats(
 
     settings = settings_from(home, source, config)
     held = require_source(settings)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     versions = {BACKTEST.key: lake.version(BACKTEST.key)}
     backtest = lake.read(BACKTEST.key, version=versions[BACKTEST.key])
     path = _target(out, ReportFiles(settings.reports_path).quantstats)
@@ -113,7 +113,7 @@ def search(
     settings = settings_from(home, source, config)
     held = require_source(settings)
     content = gather(
-        Lake(settings.lake_path),
+        Lake(settings.lake_uri),
         source=held or _UNKNOWN,
         database=StudyDatabase(settings.studies_url).shown_url,
         written=dt.datetime.now(dt.UTC),

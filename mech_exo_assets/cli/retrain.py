@@ -50,7 +50,7 @@ def retrain(
 ) -> None:
     """Build a challenger from all data up to now, validate it, compare it with the champion, and promote or refuse it."""
     settings = settings_of_home(home, source, config)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     require_tables(lake, settings, [SCORES, ROTATION, CHAMPION, LIVE_TARGETS], command="mech-exo run")
     require_choices(settings)
     started = time.perf_counter()

@@ -100,7 +100,7 @@ def run(
             require_choices(settings)
         console.print(f"Reading [bold]{settings.source}[/]", highlight=False)
         definitions, data = _definitions(settings)
-        now = fingerprint(settings.source, data, strategy)
+        now = fingerprint(settings.source, data, strategy, lake=settings.lake_elsewhere)
         because = "--force was given" if force else None if select is None else "--select was given"
         todo = plan(now, last, because=because)
         stages: dict[str, float] = {}
@@ -201,6 +201,7 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "status": "up to date" if plan is None else "done",
         "source": settings.source,
         "home": str(settings.home),
+        "lake": settings.lake_uri,
         "run_id": outcome.run_id,
         "reason": "source, strategy and code are as they were" if plan is None else plan.reason,
         "years_computed": None if plan is None else [plan.first_year, plan.last_year],

@@ -57,7 +57,7 @@ def search(
     from mech_exo_assets.reports.search_page import versions_of_one_search
 
     settings = settings_of_home(home, source, config)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     started = time.perf_counter()
     not_passed: list[dict[str, str]] = []
     if not show:

@@ -29,16 +29,16 @@ def status(*, home: Home = None, source: Source = None, config: Config = None, j
 
     settings = settings_from(home, source, config)
     held = require_source(settings)
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     report: dict[str, Any] = {
         "home": str(settings.home),
+        "lake": settings.lake_uri,
         "source": held,
         "completed_at": completed_at(settings.home),
         **tables_summary(settings),
     }
     for key, figures in report["tables"].items():
         figures["last_date"] = _last_date(lake, key)
-        figures["written_at"] = lake.written_at(key)
     if json:
         sys.stdout.write(json_module.dumps(report, indent=1, default=str) + "\n")
         return

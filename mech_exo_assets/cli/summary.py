@@ -20,10 +20,11 @@ from mech_exo_assets.storage.lake import Lake
 
 def tables_summary(settings: Settings) -> dict[str, Any]:
     """Rows and versions of all tables, the factors that are there, the strongest of them, what is suspicious, and the backtest."""
-    lake = Lake(settings.lake_path)
+    lake = Lake(settings.lake_uri)
     there = lake.tables()
+    latest = {key: lake.latest(key) for key in there}
     figures: dict[str, Any] = {
-        "tables": {key: {"rows": lake.scan(key).select(pl.len()).collect().item(), "version": lake.version(key)} for key in there}
+        "tables": {key: {"rows": each.rows, "version": each.version, "written_at": each.written_at} for key, each in latest.items()}
     }
     if "factors/exposures" in there:
         figures["factors"] = factor_columns(lake.scan("factors/exposures").collect_schema().names())
@@ -62,7 +63,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         _print_backtest(summary["backtest"], console)
     for each in summary["checks_not_passed"]:
         console.print(f"  [yellow]check[/] {each['asset']}, {each['check']}, did not pass: {escape(each['figures'])}", highlight=False)
-    console.print(f"\nTables: {summary['home']}/lake   Mart: {summary['home']}/mech_exo.duckdb", highlight=False)
+    console.print(f"\nTables: {summary['lake']}   Mart: {summary['home']}/mech_exo.duckdb", highlight=False)
     if summary["tear_sheet"]:
         console.print(f"Tear sheet: {summary['tear_sheet']}   As a PDF: [bold]mech-exo report quantstats[/]", highlight=False)
     console.print("Look at them: [bold]mech-exo up[/]   Take them: [bold]mech-exo export decay/ic --out ic.csv[/]", highlight=False)

@@ -80,7 +80,7 @@ def retrain(watch: Watch, asked: Asked) -> Event:
     under_way = comparison_under_way(watch.ledger.events())
     if under_way is not None:
         raise InputError(f"{under_way.payload['summary']} It has no verdict yet; `mech-exo refuse` ends it. Nothing was changed.")
-    lake = Lake(watch.settings.lake_path)
+    lake = Lake(watch.settings.lake_uri)
     return decisions.request_retraining(watch.ledger, actor=asked.actor, reason=asked.reason, as_of=decisions.last_session(lake))
 
 
@@ -89,7 +89,7 @@ def promote(watch: Watch, asked: Asked) -> Event:
     from mech_exo_assets.defs import decisions
 
     act = decisions.Act("manual_override", asked.actor, asked.reason, {"deploy": True})
-    return decisions.crown(watch.ledger, Lake(watch.settings.lake_path), load_strategy(watch.settings.config), asked.subject, act)
+    return decisions.crown(watch.ledger, Lake(watch.settings.lake_uri), load_strategy(watch.settings.config), asked.subject, act)
 
 
 def roll_back(watch: Watch, asked: Asked) -> Event:
@@ -97,7 +97,7 @@ def roll_back(watch: Watch, asked: Asked) -> Event:
     from mech_exo_assets.defs import decisions
 
     act = decisions.Act("rolled_back", asked.actor, asked.reason, {"deploy": True})
-    lake, strategy = Lake(watch.settings.lake_path), load_strategy(watch.settings.config)
+    lake, strategy = Lake(watch.settings.lake_uri), load_strategy(watch.settings.config)
     return decisions.roll_back(watch.ledger, lake, strategy, act, to=asked.subject or None)
 
 

@@ -59,7 +59,7 @@ def install(app: Dash, watch: Watch) -> None:
         prevent_initial_call=True,
     )
     def explain(_clicks: list[int], asked: list[dict[str, str]]) -> Component:
-        return name.explanation(Lake(watch.settings.lake_path), asked[0]["symbol"], asked[0]["day"])
+        return name.explanation(Lake(watch.settings.lake_uri), asked[0]["symbol"], asked[0]["day"])
 
 
 def page_at(view: View, path: str) -> Component:

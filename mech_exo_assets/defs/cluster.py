@@ -25,7 +25,7 @@ from mech_exo_assets.settings import Settings, load_settings
 if TYPE_CHECKING:
     import distributed
 
-_DECIDE = {"home", "source", "config", "namespace", "keep_days"}
+_DECIDE = {"home", "lake", "source", "config", "namespace", "keep_days"}
 """Settings that decide what is computed and where it is kept; the others are a worker's own."""
 PARTS_PER_WORKER = 2
 """Into so many parts work is divided for each worker: one that is done early takes another."""

@@ -55,6 +55,8 @@ class Fingerprint:
         Of what became known in each calendar year: prices, fundamentals, features.
     code : str
         Of the code that computes.
+    lake : str
+        Root of the tables, as it is; empty where it is the home's own.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Fingerprint:
     universe: str
     years: dict[str, str]
     code: str = ""
+    lake: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class Plan:
     reason: str
 
 
-def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprint:
-    """Hashes of everything that the tables depend on.
+def fingerprint(source: str, data: MarketData, strategy: Strategy, *, lake: str = "") -> Fingerprint:
+    """Hashes of everything that the tables depend on, and where they are.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def fingerprint(source: str, data: MarketData, strategy: Strategy) -> Fingerprin
             by_year.setdefault(str(each), []).append(f"{known}:{value:016x}:{rows}")
     universe = data.universe.select(_row_hash()).sum().item()
     years = {year: " ".join(parts) for year, parts in sorted(by_year.items())}
-    return Fingerprint(source, choices_hash(strategy), f"{universe:016x}", years, code_hash())
+    return Fingerprint(source, choices_hash(strategy), f"{universe:016x}", years, code_hash(), lake)
 
 
 def choices_hash(strategy: Strategy) -> str:
@@ -145,6 +148,7 @@ def _reason_to_rebuild(now: Fingerprint, last: Fingerprint | None) -> str | None
     gone = sorted(set(last.years) - set(now.years))
     reasons = {
         f"the source was {last.source} before": now.source != last.source,
+        f"the tables were in {last.lake or 'the home'} before": now.lake != last.lake,
         "the strategy has changed": now.choices != last.choices,
         "the code has changed": now.code != last.code,
         "the universe has changed": now.universe != last.universe,

@@ -28,7 +28,7 @@ from mech_exo_assets.schemas import (
 )
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.mart import Mart, update
+from mech_exo_assets.storage.mart import PUBLISHED, Mart, update
 
 MART = dg.AssetKey(["reporting", "mart"])
 TEAR_SHEET = dg.AssetKey(["reporting", "tear_sheet"])
@@ -59,11 +59,14 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
     """The DuckDB file that people query: all tables of the lake, put in place in one step, never locked by a run."""
     with mart.staged(), duckdb.get_connection() as connection:
         published = update(connection, lake)
-    counts = {each.key: lake.scan(each.key, version=each.version).select(pl.len()).collect().item() for each in published}
+    counts = {each.key: lake.rows(each.key, version=each.version) for each in published}
     wrong = [each.key for each in published if counts[each.key] != each.rows]
+    # Only a file that equals the lake goes where other machines take it from.
+    shared = lake.place.put(PUBLISHED, mart.path) if lake.place.is_remote and not wrong else None
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(mart.path)),
+            **({} if shared is None else {"published_to": shared}),
             "bytes": mart.path.stat().st_size,
             "dagster/row_count": sum(each.rows for each in published),
             "tables": markdown_table(

@@ -48,7 +48,7 @@ class MarketSource:
 
 def build_resources(settings: Settings) -> dict[str, object]:
     """The resources of a home, by the names under which assets ask for them."""
-    lake, strategy = Lake(settings.lake_path), load_strategy(settings.config)
+    lake, strategy = Lake(settings.lake_uri), load_strategy(settings.config)
     mart = Mart(settings.mart_path)
     return {
         "io_manager": LakeIOManager(lake, choices=strategy.model_dump_json(), source=settings.source),

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings.faults import reason
+from mech_exo_assets.settings.lake_root import lake_root
 
 
 def _default_home() -> Path:
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
     ----------
     home : Path
         Everything a run leaves behind (MECH_EXO_HOME). Default: `data/` of the checkout.
+    lake : str or None
+        Root of the Delta tables (MECH_EXO_LAKE): a folder, or `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, whose
+        credentials stand in the variables of the store. Default: `lake` in the home (`lake_uri`).
     source : str
         URI of the market data (MECH_EXO_SOURCE): `sample`, `files:PATH`, `yahoo:…` or `simulator:…`.
     config : Path or None
@@ -79,9 +83,11 @@ class Settings(BaseSettings):
         have to reach the home, or the lake, and the database. Default: none, and steps run as `executor` says.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore")
+    # A value that is refused may hold a secret, and an error is printed.
+    model_config = SettingsConfigDict(env_prefix="MECH_EXO_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(default_factory=_default_home)
+    lake: str | None = None
     source: str = "sample"
     config: Path | None = None
     executor: Literal["in_process", "multiprocess"] = "in_process"
@@ -101,13 +107,18 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
 
-    @field_validator("home")
+    @field_validator("lake")
     @classmethod
-    def _storable(cls, home: Path) -> Path:
-        refused = next((each for each in str(home) if each in _REFUSED_IN_HOME or not each.isprintable()), None)
+    def _root(cls, lake: str | None) -> str | None:
+        return None if lake is None else lake_root(lake)
+
+    @field_validator("home", "lake")
+    @classmethod
+    def _storable(cls, place: Path | str | None) -> Path | str | None:
+        refused = next((each for each in str(place or "") if each in _REFUSED_IN_HOME or not each.isprintable()), None)
         if refused is not None:
             raise ValueError(f"the tables cannot be stored under a path with {refused!r}; choose another folder")
-        return home
+        return place
 
     @field_validator("db_url")
     @classmethod
@@ -143,9 +154,14 @@ class Settings(BaseSettings):
         return self.home / "strategy.yaml"
 
     @property
-    def lake_path(self) -> Path:
-        """Root of the Delta tables."""
-        return self.home / "lake"
+    def lake_uri(self) -> str:
+        """Root of the Delta tables: an absolute path, or the URI of a prefix in an object store."""
+        return str(self.home / "lake") if self.lake is None else self.lake
+
+    @property
+    def lake_elsewhere(self) -> str:
+        """The root of the Delta tables where it is not the home's own; empty where it is."""
+        return "" if self.lake_uri == str(self.home / "lake") else self.lake_uri
 
     @property
     def mart_path(self) -> Path:
@@ -231,8 +247,8 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
 
-_SECRETS = frozenset({"slack_webhook", "alert_urls", "db_url"})
-"""They have no option: a command line is seen by all users of a machine."""
+_SECRETS = frozenset({"slack_webhook", "alert_urls", "db_url", "lake"})
+"""They have no option, since a command line is seen by all users of a machine; nor has the lake, and one that is refused may hold a key."""
 
 
 def load_settings(**options: object) -> Settings:

@@ -71,6 +71,6 @@ class LakeIOManager(dg.IOManager):
             {
                 "table_version": version,
                 "tables_read": dg.MetadataValue.json(reads),
-                "dagster/uri": str(self.lake.path(schema.key)),
+                "dagster/uri": self.lake.uri(schema.key),
             }
         )

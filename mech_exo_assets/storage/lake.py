@@ -5,12 +5,16 @@ query (`mart`).
 
 A table with a time axis is partitioned by calendar year, in a column `year` that exists only in the lake. A write replaces whole
 years, or the whole table, in one commit: a reader sees the table before or after it, never between. A writer that is killed leaves
-files that no commit names, and no reader sees.
+files that no commit names, and no reader sees. Of two writers that meet, one commits after the other: a commit is never lost.
 """
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,16 +22,22 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
+from mech_exo_assets.storage.place import Place
 from mech_exo_assets.storage.table_files import TableFiles
 
 # Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from. What may
 # go, `maintenance` lets go.
 _CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false"}
+
+_TURNS = 8
+"""How often a commit is tried that others were faster than; it waits 6 s in all at the mean."""
+_AT_ONCE = 16
+"""Requests to an object store at a time."""
 
 CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
@@ -35,29 +45,57 @@ SOURCE = "source"
 """In a commit's note: URI of the source of market data that the table was computed from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest version of a table, from its commits alone.
+
+    Attributes
+    ----------
+    version : int
+        Number of the commit, from 0.
+    rows : int
+        How many there are.
+    written_at : datetime
+        When it was committed, UTC.
+    """
+
+    version: int
+    rows: int
+    written_at: datetime
+
+
 class Lake:
     """The Delta tables under one root.
 
     Parameters
     ----------
-    root : Path
-        Folder of the lake; a table `group/name` lies at `root/group/name`. Created by the first write.
+    root : Path or str
+        Folder or URI of the lake; a table `group/name` lies at `root/group/name`. A folder is created by the first write, a bucket is not.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | str) -> None:
+        self.place = Place(root)
 
-    def path(self, key: str) -> Path:
+    def uri(self, key: str) -> str:
         """Where a table lies."""
-        return self.root / key
+        return self.place.below(key)
 
     def exists(self, key: str) -> bool:
         """Whether the table was ever committed."""
-        return DeltaTable.is_deltatable(str(self.path(key)))
+        # deltalake would keep all other threads waiting for the store's answer.
+        return self.place.holds(f"{key}/_delta_log") if self.place.is_remote else DeltaTable.is_deltatable(self.uri(key))
 
     def tables(self) -> list[str]:
         """Keys of the tables that are there, in the order of the schemas."""
-        return [key for key in TABLES if self.exists(key)]
+        if not self.place.is_remote:
+            return [key for key in TABLES if self.exists(key)]
+        # Each is a request, whose time goes by waiting.
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            return [key for key, there in zip(TABLES, pool.map(self.exists, TABLES), strict=True) if there]
+        finally:
+            # Where one was refused, all would be, each after as many retries.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def version(self, key: str) -> int:
         """Number of the latest commit of a table, from 0.
@@ -102,10 +140,12 @@ class Lake:
         ------
         ContractError
             If the frame does not conform; nothing is written.
+        MechExoError
+            If others commit to the same rows again and again, or the object store refuses; nothing is written.
         """
         data = conform(schema, frame)
         if schema.time_column is None:
-            return self._commit(schema.key, data, note, schema_mode="overwrite")
+            return self._commit(schema.key, data, note)
         if not years:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
         replaced = sorted(set(years))
@@ -113,10 +153,7 @@ class Lake:
         stray = set(data[YEAR].unique()) - set(replaced)
         if stray:
             raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was written.")
-        if only_these_years or not self.exists(schema.key):
-            return self._commit(schema.key, data, note, schema_mode="overwrite", partition_by=[YEAR])
-        predicate = f"{YEAR} IN ({', '.join(map(str, replaced))})"
-        return self._commit(schema.key, data, note, schema_mode="merge", predicate=predicate)
+        return self._commit(schema.key, data, note, years=replaced, whole=only_these_years)
 
     def scan(self, key: str, *, years: Iterable[int] | None = None, version: int | None = None) -> pl.LazyFrame:
         """A table, or some years of it, as of now or as of a version; rows in any order.
@@ -134,7 +171,9 @@ class Lake:
         if not files:
             return pl.LazyFrame(schema=schema)
         # A column that came after a file was written is not in it, and is null there.
-        return pl.scan_parquet(files, schema=schema, missing_columns="insert", hive_partitioning=False, glob=False)
+        # No provider: credentials come from the variables of the store, as they do for commits.
+        options: dict[str, Any] = {"schema": schema, "missing_columns": "insert", "hive_partitioning": False, "glob": False}
+        return pl.scan_parquet(files, credential_provider=None, **options)
 
     def read(
         self,
@@ -146,7 +185,12 @@ class Lake:
     ) -> pl.DataFrame:
         """`scan`, collected, with just the named columns."""
         frame = self.scan(key, years=years, version=version)
-        return (frame if columns is None else frame.select(columns)).collect()
+        with self.place.in_words():
+            return (frame if columns is None else frame.select(columns)).collect()
+
+    def rows(self, key: str, *, version: int | None = None) -> int:
+        """How many rows a version has, from its commits alone."""
+        return sum(self._actions(self._open(key, version))["num_records"])
 
     def files(self, key: str, *, version: int | None = None) -> dict[int | None, list[str]]:
         """Paths of the Parquet files that make up a version, by year (None for a table without a time axis)."""
@@ -165,10 +209,9 @@ class Lake:
         MechExoError
             If the table is not there.
         """
-        try:
-            return TableFiles(str(self.path(key)))
-        except TableNotFoundError as error:
-            raise MechExoError(self._absent(key)) from error
+        if not self.exists(key):
+            raise MechExoError(self._absent(key))
+        return TableFiles(self.place, key)
 
     def checkpoint(self, key: str, version: int) -> None:
         """Write down the whole state of a version, so that it can be read without the commits before it."""
@@ -178,60 +221,118 @@ class Lake:
         """The commits of a table, newest first, each with its version, time and note."""
         # Delta's own counts back from the latest version, as if none had gone.
         files = self.stored(key)
-        return [files.about(version) for version in files.commits()[::-1][:limit]]
+        with self.place.in_words():
+            return [files.about(version) for version in files.commits()[::-1][:limit]]
 
     def note(self, key: str, version: int) -> dict[str, str]:
         """What was kept with one commit of a table (see `write`), beside what Delta notes of itself."""
         try:
-            commit = self.stored(key).about(version)
+            with self.place.in_words():
+                commit = self.stored(key).about(version)
         except FileNotFoundError as error:
+            self._require_version(key, self._open(key), version)
             raise MechExoError(_gone(key, version)) from error
         return {name: value for name, value in commit.items() if isinstance(value, str)}
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""
-        return datetime.fromtimestamp(self.history(key, limit=1)[0]["timestamp"] / 1000, tz=UTC)
+        return self.latest(key).written_at
 
-    def _commit(self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, **how: Any) -> int:
-        table = DeltaTable(str(self.path(key))) if self.exists(key) else None
-        write_deltalake(
-            str(self.path(key)) if table is None else table,
-            data,
-            mode="overwrite",
-            configuration=_CONFIGURATION,
-            commit_properties=CommitProperties(custom_metadata=dict(note or {})),
-            writer_properties=_writer(data),
-            **how,
+    def latest(self, key: str) -> Latest:
+        """What there is to say of a table without reading it, with the requests of opening it once."""
+        table = self._open(key)
+        (commit,) = self._history(table, 1)
+        return Latest(
+            version=table.version(),
+            rows=sum(self._actions(table)["num_records"]),
+            written_at=datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC),
         )
+
+    def _history(self, table: DeltaTable, limit: int | None) -> list[dict[str, Any]]:
+        with self.place.in_words():
+            return table.history(limit)
+
+    def _commit(
+        self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, *, years: Sequence[int] | None = None, whole: bool = True
+    ) -> int:
+        """Commit rows that replace these years, or all; again on what others have committed, where they were faster."""
+        for turn in range(_TURNS):
+            try:
+                with self.place.in_words():
+                    return self._commit_once(key, data, note, years=years, whole=whole)
+            except CommitFailedError:
+                time.sleep(random.uniform(0, 0.05 * 2**turn))  # noqa: S311 - no secret, only turns
+        raise MechExoError(
+            f"{key} in {self.place}: other processes have committed to the same rows {_TURNS} times while this one tried; nothing was "
+            "written. Run again when they have ended."
+        )
+
+    def _commit_once(
+        self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool
+    ) -> int:
+        common: dict[str, Any] = {"configuration": _CONFIGURATION, "writer_properties": _writer(data)}
+        metadata = dict(note or {})
+        partitions = None if years is None else [YEAR]
+        try:
+            table = DeltaTable(self.uri(key))
+        except TableNotFoundError:
+            self.place.require_conditional_puts()
+            # deltalake would add these rows to those of whoever has made the table meanwhile.
+            at_once = CommitProperties(custom_metadata=metadata, max_commit_retries=0)
+            try:
+                write_deltalake(self.uri(key), data, mode="error", partition_by=partitions, commit_properties=at_once, **common)
+            except DeltaError as error:
+                if self.exists(key):
+                    raise CommitFailedError("others have made the table meanwhile") from error
+                raise
+            return 0
+        common["commit_properties"] = CommitProperties(custom_metadata=metadata)
+        if years is None or whole:
+            write_deltalake(table, data, mode="overwrite", schema_mode="overwrite", partition_by=partitions, **common)
+        else:
+            predicate = f"{YEAR} IN ({', '.join(map(str, years))})"
+            write_deltalake(table, data, mode="overwrite", schema_mode="merge", predicate=predicate, **common)
         # The handle is at the version that it has just committed, whatever others commit meanwhile.
-        return self.version(key) if table is None else table.version()
+        return table.version()
+
+    def _actions(self, table: DeltaTable) -> pl.DataFrame:
+        with self.place.in_words():
+            return pl.DataFrame(table.get_add_actions(flatten=True))
 
     def _files_by_year(self, key: str, table: DeltaTable) -> dict[int | None, list[str]]:
-        actions = pl.DataFrame(table.get_add_actions(flatten=True)).sort("path")
+        actions = self._actions(table).sort("path")
         years = actions[f"partition.{YEAR}"].to_list() if f"partition.{YEAR}" in actions.columns else [None] * len(actions)
         by_year: dict[int | None, list[str]] = {}
         for year, path in zip(years, actions["path"].to_list(), strict=True):
             # The table's own URI would have a blank in the root as %20.
-            by_year.setdefault(year, []).append(f"{self.path(key)}/{unquote(path)}")
+            by_year.setdefault(year, []).append(f"{self.uri(key)}/{unquote(path)}")
         return dict(sorted(by_year.items(), key=lambda item: item[0] or 0))
 
     def _open(self, key: str, version: int | None = None) -> DeltaTable:
-        try:
-            table = DeltaTable(str(self.path(key)))
-        except TableNotFoundError as error:
-            raise MechExoError(self._absent(key)) from error
-        if version is not None:
-            if not 0 <= version <= table.version():
-                raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
+        with self.place.in_words():
             try:
-                table.load_as_version(version)
-            except DeltaError as error:
-                raise MechExoError(_gone(key, version)) from error
-        return table
+                table = DeltaTable(self.uri(key))
+            except TableNotFoundError as error:
+                raise MechExoError(self._absent(key)) from error
+            if version is not None:
+                self._require_version(key, table, version)
+                try:
+                    table.load_as_version(version)
+                except DeltaError as error:
+                    if version in self.stored(key).commits():
+                        raise
+                    raise MechExoError(_gone(key, version)) from error
+            return table
+
+    @staticmethod
+    def _require_version(key: str, table: DeltaTable, version: int) -> None:
+        if not 0 <= version <= table.version():
+            raise MechExoError(f"{key} has no version {version}; it has versions 0 to {table.version()}.")
 
     def _absent(self, key: str) -> str:
-        known = f"It holds: {', '.join(self.tables())}." if self.tables() else "The lake is empty."
-        return f"{key} is not in the lake at {self.root}. {known} Run `mech-exo run` first."
+        there = self.tables()
+        known = f"It holds: {', '.join(there)}." if there else "The lake is empty."
+        return f"{key} is not in the lake at {self.place}. {known} Run `mech-exo run` first."
 
 
 def _gone(key: str, version: int) -> str:

@@ -5,6 +5,9 @@ What belongs here: building the file from the lake and putting it in place. What
 The file is built beside the published one, as a copy of it in which just the changed years are replaced, and then renamed into place.
 A reader who holds the old file open keeps it, undisturbed; the next process to open it sees the new one. No state between can be seen.
 Two publishers take turns, by a lock that the system takes back when its holder ends, however it ends.
+
+DuckDB reads the files of a lake on this machine by itself. Those of an object store are read by the lake, and handed over in memory: what
+DuckDB would need to read them is no part of it.
 """
 
 from __future__ import annotations
@@ -39,6 +42,10 @@ ON CONFLICT (table_name) DO UPDATE
 SET version = excluded.version, row_count = excluded.row_count, published_at = excluded.published_at
 WHERE version <> excluded.version OR ?
 """
+
+
+PUBLISHED = "_mart/mech_exo.duckdb"
+"""Where a lake in an object store has the published file, for other machines; no table has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: Tab
         for year in changed:
             connection.execute(f"DELETE FROM {_name(schema)} WHERE year({schema.time_column}) = ?", [year])
             if year in new:
-                connection.execute(f"INSERT INTO {_name(schema)} BY NAME {_select(new[year])}")
+                _insert(connection, lake, schema, version, {year: new[year]})
         replaced = ", ".join(map(str, changed)) or "none"
     count = _count(connection, schema)
     connection.execute("DELETE FROM meta.files WHERE table_name = ?", [schema.key])
@@ -158,17 +165,33 @@ def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: Tab
 
 def _replace_all(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema, version: int) -> None:
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema.key.split('/')[0]}")
-    files = [path for paths in lake.files(schema.key, version=version).values() for path in paths]
+    files = lake.files(schema.key, version=version)
     empty = lake.scan(schema.key, version=version).limit(0).collect()
     connection.register("empty", empty.to_arrow())
     connection.execute(f"CREATE OR REPLACE TABLE {_name(schema)} AS FROM empty")
     connection.unregister("empty")
     if files:
-        connection.execute(f"INSERT INTO {_name(schema)} BY NAME {_select(files)}")
+        _insert(connection, lake, schema, version, files)
     connection.execute(f"COMMENT ON TABLE {_name(schema)} IS {_literal(schema.row)}")
     for column in schema.columns:
         text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
         connection.execute(f"COMMENT ON COLUMN {_name(schema)}.{_quoted(column.name)} IS {_literal(text)}")
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema, version: int, files: dict[int | None, list[str]]
+) -> None:
+    """Add the rows of these years."""
+    if not lake.place.is_remote:
+        paths = [path for of_year in files.values() for path in of_year]
+        connection.execute(f"INSERT INTO {_name(schema)} BY NAME {_select(paths)}")
+        return
+    for year in files:
+        # One year at a time, so that no more than that is in memory.
+        rows = lake.read(schema.key, years=None if year is None else [year], version=version)
+        connection.register("rows_of_year", rows.to_arrow())
+        connection.execute(f"INSERT INTO {_name(schema)} BY NAME FROM rows_of_year")
+        connection.unregister("rows_of_year")
 
 
 def _published_files(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> dict[int | None, list[str]]:

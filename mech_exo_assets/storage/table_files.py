@@ -9,12 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from deltalake.fs import DeltaStorageHandler
+from mech_exo_assets.storage.place import Place
 
 LOG = "_delta_log"
 _COMMIT = re.compile(rf"{LOG}/(\d{{20}})\.json")
@@ -62,21 +61,19 @@ class TableFiles:
 
     Parameters
     ----------
-    uri : str
-        Root of the table: a folder, or a URI that deltalake knows.
-    options : mapping of str to str, optional
-        What deltalake needs to open it.
+    place : Place
+        Where the lake lies.
+    key : str
+        `group/name` of the table.
     """
 
-    def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
-        self._handler = DeltaStorageHandler(uri, None if options is None else dict(options))
+    def __init__(self, place: Place, key: str) -> None:
+        self._place = place
+        self._key = key
 
     def listed(self) -> list[StoredFile]:
         """All files, by path."""
-        from pyarrow.fs import FileSelector, FileType
-
-        infos = self._handler.get_file_info_selector(FileSelector("", allow_not_found=True, recursive=True))
-        return sorted((StoredFile(each.path, each.size, each.mtime) for each in infos if each.type == FileType.File), key=lambda f: f.path)
+        return [StoredFile(*each) for each in self._place.listed(self._key)]
 
     def commits(self) -> list[int]:
         """The versions whose commits are there, ascending."""
@@ -84,8 +81,8 @@ class TableFiles:
 
     def actions(self, version: int) -> list[dict[str, Any]]:
         """What a commit consists of; `FileNotFoundError` where it is not there."""
-        with self._handler.open_input_file(f"{LOG}/{version:020d}.json") as file:
-            return [json.loads(line) for line in file.read().splitlines() if line]
+        text = self._place.read(f"{self._key}/{LOG}/{version:020d}.json")
+        return [json.loads(line) for line in text.splitlines() if line]
 
     def about(self, version: int) -> dict[str, Any]:
         """What a commit says of itself: time, operation, and the note that was kept with it."""
@@ -97,7 +94,4 @@ class TableFiles:
 
     def delete(self, path: str) -> None:
         """Let a file go; nothing happens where it is gone already."""
-        try:
-            self._handler.delete_file(path)
-        except FileNotFoundError:
-            return
+        self._place.delete(f"{self._key}/{path}")

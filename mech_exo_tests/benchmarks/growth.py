@@ -91,7 +91,7 @@ def clean(home: Path, *, before: dt.datetime) -> float:
     started = time.perf_counter()
     with dagster_instance(settings) as instance:
         upkeep = Upkeep(settings.home, keep_days=settings.keep_days)
-        upkeep.maintain(Lake(settings.lake_path), ledger, instance, before=before, grace=dt.timedelta(0))
+        upkeep.maintain(Lake(settings.lake_uri), ledger, instance, before=before, grace=dt.timedelta(0))
     return time.perf_counter() - started
 
 

@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_would_go_and_leaves_all_as_it_is(mech_exo: Command,
     universe = lake.read("market/universe")
     for _ in range(3):
         lake.write(SIZES, SIZES.empty())
-    orphan = lake.path(SCORES.key) / "year=2005" / "part-00000-killed.parquet"
+    orphan = Path(lake.uri(SCORES.key)) / "year=2005" / "part-00000-killed.parquet"
     orphan.parent.mkdir(exist_ok=True)
     universe.write_parquet(orphan)
     age(home, days=60)
@@ -83,7 +83,7 @@ def test_a_dry_run_says_what_would_go_and_leaves_all_as_it_is(mech_exo: Command,
 
 def test_it_goes_and_its_sizes_are_in_the_mart(mech_exo: Command, home: Path):
     lake = Lake(home / "lake")
-    orphan = lake.path(SCORES.key) / "part-00000-killed.parquet"
+    orphan = Path(lake.uri(SCORES.key)) / "part-00000-killed.parquet"
     lake.read("market/universe").write_parquet(orphan)
     age(home, days=60)
     said = mech_exo("maintain", "--home", home)

@@ -30,7 +30,7 @@ def copy_of(home: Path, to: Path) -> Path:
 def publish(home: Path, **tables: pl.DataFrame) -> None:
     """Write tables (`group__name`) to the lake, and publish all."""
     settings = Settings(home=home)
-    lake, mart = Lake(settings.lake_path), Mart(settings.mart_path)
+    lake, mart = Lake(settings.lake_uri), Mart(settings.mart_path)
     for name, frame in tables.items():
         lake.write(TABLES[name.replace("__", "/")], frame)
     with mart.staged() as path, duckdb.connect(str(path)) as connection:
@@ -44,7 +44,7 @@ def mart_of(home: Path) -> duckdb.DuckDBPyConnection:
 
 def with_drift(home: Path, *statuses: str) -> None:
     """Let the newest rows of `live/drift` have these statuses, shortest window first; the last one counts for the rest."""
-    lake = Lake(Settings(home=home).lake_path)
+    lake = Lake(Settings(home=home).lake_uri)
     drift = lake.read("live/drift").sort("date", "window")
     newest = drift.filter(pl.col("date") == pl.col("date").max())
     changed = newest.with_columns(pl.Series("status", [*statuses, *[statuses[-1]] * newest.height][: newest.height]))

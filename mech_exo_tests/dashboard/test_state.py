@@ -50,7 +50,7 @@ def test_a_home_that_works_is_healthy_and_says_what_stands_in_its_tables(open_se
     code, said = asked(open_server(retrained_home))
     connection, ledger = mart_of(retrained_home), ledger_of(retrained_home)
     assert (code, said["status"] in ("ok", "warn")) == (200, True)
-    deployed = Lake(Settings(home=retrained_home).lake_path).read("lifecycle/champion").filter(pl.col("until").is_null())
+    deployed = Lake(Settings(home=retrained_home).lake_uri).read("lifecycle/champion").filter(pl.col("until").is_null())
     assert said["champion"]["version"] == deployed["version"].item()
     assert said["factors"] == dict(connection.execute("SELECT status, count(*) FROM decay.status GROUP BY status").fetchall())
     assert said["last_session"] == str(connection.execute("SELECT max(date) FROM market.prices").fetchone()[0])

@@ -62,7 +62,7 @@ def test_no_password_travels(tmp_path: Path):
     )
     text = settings_text(settings)
     assert "hush" not in text
-    assert set(json.loads(text)["fields"]) == {"home", "source", "config", "namespace", "keep_days"}
+    assert set(json.loads(text)["fields"]) == {"home", "lake", "source", "config", "namespace", "keep_days"}
     assert json.loads(text)["database"] == "postgresql://host:5432/base"
 
 

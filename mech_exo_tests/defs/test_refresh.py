@@ -176,6 +176,18 @@ LAST = seen(2017, 2018, 2019, 2020)
         pytest.param(LAST, None, Plan(2017, 2020, rebuild=True, reason="nothing was computed here before"), id="first run"),
         pytest.param(LAST, LAST, None, id="nothing changed"),
         pytest.param(
+            seen(2017, 2018, 2019, 2020, lake="s3://bucket/new"),
+            LAST,
+            Plan(2017, 2020, rebuild=True, reason="the tables were in the home before"),
+            id="into a bucket",
+        ),
+        pytest.param(
+            LAST,
+            seen(2017, 2018, 2019, 2020, lake="s3://bucket/old"),
+            Plan(2017, 2020, rebuild=True, reason="the tables were in s3://bucket/old before"),
+            id="out of a bucket",
+        ),
+        pytest.param(
             seen(2017, 2018, 2019, -2020),
             LAST,
             Plan(2019, 2020, rebuild=False, reason="the source's data of 2020 have changed"),

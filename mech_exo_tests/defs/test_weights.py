@@ -140,7 +140,7 @@ def test_returns_on_the_holdout_give_what_the_comparison_says(run: Run) -> None:
 
 
 def test_another_run_finds_the_trials_done_and_more_trials_go_on_from_them(run: Run, home: Path) -> None:
-    shutil.copytree(run.lake.root.parent, home, dirs_exist_ok=True)
+    shutil.copytree(Path(run.lake.place.uri).parent, home, dirs_exist_ok=True)
     second = searched(home)
     assert (second.metadata[TRIALS.key]["new_trials"], second.metadata[TRIALS.key]["trials_ever"]) == (0, 12)
     before = run.lake.read(TRIALS.key)

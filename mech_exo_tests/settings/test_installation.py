@@ -30,7 +30,7 @@ def test_without_a_checkout_the_home_is_a_folder_of_the_user(monkeypatch, tmp_pa
 
 def test_everything_lies_below_the_home(tmp_path):
     settings = load_settings(home=tmp_path)
-    assert settings.lake_path == tmp_path / "lake"
+    assert settings.lake_uri == str(tmp_path / "lake")
     assert settings.mart_path == tmp_path / "mech_exo.duckdb"
     assert settings.dagster_home == tmp_path / "dagster"
     assert settings.reports_path == tmp_path / "reports"

@@ -101,7 +101,7 @@ def test_the_versions_written_and_read_are_in_the_metadata_and_in_the_commit(lak
     metadata = metadata_of(result, targets)
     assert metadata["table_version"] == 0
     assert metadata["tables_read"] == {SCORES.key: 1}
-    assert metadata["dagster/uri"] == str(lake.path(TARGETS.key))
+    assert metadata["dagster/uri"] == lake.uri(TARGETS.key)
     (commit,) = lake.history(TARGETS.key)
     assert (commit["run_id"], commit[f"read:{SCORES.key}"]) == (result.run_id, "1")
 

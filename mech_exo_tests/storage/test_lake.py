@@ -160,13 +160,13 @@ def test_every_version_stays_readable_with_its_own_columns(lake):
 
 def test_old_versions_stay_readable_after_years_of_commits(lake, tmp_path):
     lake.write(UNIVERSE, universe("FIRST"))
-    DeltaTable(str(lake.path(UNIVERSE.key))).alter.set_table_properties({"delta.checkpointInterval": "3"})
+    DeltaTable(lake.uri(UNIVERSE.key)).alter.set_table_properties({"delta.checkpointInterval": "3"})
     long_ago = time.time() - timedelta(days=1000).total_seconds()
     for number in range(8):
-        for commit in lake.path(UNIVERSE.key).glob("_delta_log/*"):
+        for commit in Path(lake.uri(UNIVERSE.key)).glob("_delta_log/*"):
             os.utime(commit, (long_ago, long_ago))
         lake.write(UNIVERSE, universe(f"S{number}"))
-    assert list(lake.path(UNIVERSE.key).glob("_delta_log/*.checkpoint.parquet"))
+    assert list(Path(lake.uri(UNIVERSE.key)).glob("_delta_log/*.checkpoint.parquet"))
     assert lake.read(UNIVERSE.key, version=0)["symbol"].to_list() == ["FIRST"]
 
 
@@ -203,7 +203,7 @@ def test_a_frame_that_breaks_the_contract_leaves_the_table_as_it_was(lake):
 def test_a_missing_table_is_named_with_those_that_are_there(lake):
     with pytest.raises(MechExoError) as refusal:
         lake.read(KEY)
-    assert str(refusal.value) == f"factors/scores is not in the lake at {lake.root}. The lake is empty. Run `mech-exo run` first."
+    assert str(refusal.value) == f"factors/scores is not in the lake at {lake.place}. The lake is empty. Run `mech-exo run` first."
     lake.write(UNIVERSE, universe("A"))
     with pytest.raises(MechExoError, match=r"It holds: market/universe\. Run `mech-exo run` first\."):
         lake.version(KEY)
@@ -241,10 +241,10 @@ def test_written_at_is_the_time_of_the_latest_commit_in_utc(lake):
 
 def test_files_that_no_commit_names_are_not_seen(lake):
     lake.write(SCORES, scores(2019), years=[2019])
-    orphan = lake.path(KEY) / "year=2019" / "part-00000-of-a-killed-writer.parquet"
+    orphan = Path(lake.uri(KEY)) / "year=2019" / "part-00000-of-a-killed-writer.parquet"
     scores(2019, value=666.0).write_parquet(orphan)
-    (lake.path(KEY) / "year=2030").mkdir()
-    scores(2030).write_parquet(lake.path(KEY) / "year=2030" / "part-0.parquet")
+    (Path(lake.uri(KEY)) / "year=2030").mkdir()
+    scores(2030).write_parquet(Path(lake.uri(KEY)) / "year=2030" / "part-0.parquet")
     assert values_by_year(lake) == {2019: 1.0}
     lake.write(SCORES, scores(2019, value=2.0), years=[2019])
     assert values_by_year(lake) == {2019: 2.0}
@@ -281,7 +281,7 @@ start = lake.read(SCORES.key, columns=["size"])["size"].max()
 days = pl.date_range(pl.date(2019, 1, 1), pl.date(2020, 12, 31), eager=True)
 frame = pl.DataFrame({"date": days}).join(pl.DataFrame({"symbol": [f"S{i}" for i in range(300)]}), how="cross")
 number = start
-Lake(lake.root / "rehearsal").write(SCORES, frame.with_columns(pl.lit(number).alias("size")), years=[2019, 2020])
+Lake(lake.place.below("rehearsal")).write(SCORES, frame.with_columns(pl.lit(number).alias("size")), years=[2019, 2020])
 print("writing", flush=True)
 while True:
     number += 1
@@ -294,10 +294,10 @@ def test_a_writer_that_is_killed_leaves_a_whole_version(lake):
     lake.write(SCORES, scores(2019, 2020, value=0.0), years=[2019, 2020])
 
     def files() -> set[str]:
-        return {str(path) for path in lake.path(KEY).glob("year=*/*")}
+        return {str(path) for path in Path(lake.uri(KEY)).glob("year=*/*")}
 
     for number in range(8):
-        writer = subprocess.Popen([sys.executable, "-c", KILLED_WRITER, str(lake.root)], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen([sys.executable, "-c", KILLED_WRITER, str(lake.place)], stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         assert writer.stdout.readline() == "writing\n"
         time.sleep(0.1 * number)

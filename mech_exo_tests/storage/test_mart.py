@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import MODELS, SCORES, TABLES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.mart import Mart, Published, update
+from mech_exo_assets.storage.mart import PUBLISHED, Mart, Published, update
 
 
 @pytest.fixture
@@ -68,6 +68,26 @@ def test_what_is_published_equals_the_lake(mart, lake):
         SCORES.key: Published(SCORES.key, version=0, rows=12, replaced="all"),
     }
     assert_equals_lake(mart, lake)
+
+
+def test_a_lake_in_a_bucket_is_published_as_one_in_a_folder_is(bucket, mart, tmp_path):
+    lake = Lake(f"{bucket}/lake")
+    lake.write(UNIVERSE, universe("A", "B"))
+    lake.write(SCORES, scores(2018, 2019, 2020, momentum=-0.1), years=[2018, 2019, 2020])
+    lake.write(TARGETS, TARGETS.empty(), years=[2020])
+    assert {each.replaced for each in publish(mart, lake).values()} == {"all"}
+    assert_equals_lake(mart, lake)
+    assert {each.replaced for each in publish(mart, lake).values()} == {"none"}
+    lake.write(SCORES, scores(2019, value=7.0, names=3, momentum=0.2), years=[2019])
+    lake.write(SCORES, scores(), years=[2018])
+    assert publish(mart, lake)[SCORES.key] == Published(SCORES.key, version=2, rows=15, replaced="2018, 2019")
+    assert_equals_lake(mart, lake)
+    lake.place.put(PUBLISHED, mart.path)
+    elsewhere = Mart(tmp_path / "another machine" / "mech_exo.duckdb")
+    lake.place.fetch(PUBLISHED, elsewhere.path)
+    assert elsewhere.path.read_bytes() == mart.path.read_bytes()
+    assert_equals_lake(elsewhere, lake)
+    assert lake.tables() == [UNIVERSE.key, SCORES.key, TARGETS.key]
 
 
 def test_tables_that_only_models_read_are_not_published(mart, lake):

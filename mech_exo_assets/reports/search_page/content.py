@@ -130,14 +130,14 @@ def versions_of_one_search(lake: Lake) -> dict[str, int]:
     """
     missing = [schema.key for schema in _TABLES if not lake.exists(schema.key)]
     if missing:
-        raise MechExoError(f"{missing[0]} is not in the lake {lake.root}. Run `mech-exo search` first.")
+        raise MechExoError(f"{missing[0]} is not in the lake {lake.place}. Run `mech-exo search` first.")
     versions = {schema.key: lake.version(schema.key) for schema in _TABLES}
     for key, version in versions.items():
         for name, read in lake.note(key, version).items():
             other = name.removeprefix("read:")
             if other != name and other in versions and int(read) != versions[other]:
                 raise MechExoError(
-                    f"{key} in {lake.root} was computed from version {read} of {other}, now at {versions[other]}: the last search was not "
+                    f"{key} in {lake.place} was computed from version {read} of {other}, now at {versions[other]}: the last search was not "
                     "completed. Run `mech-exo search`, which goes on with it."
                 )
     return versions

@@ -100,7 +100,7 @@ def gather(lake: Lake, *, source: str, written: datetime, title: str = TITLE) ->
     strategy = strategy_behind(lake, BACKTEST, versions[BACKTEST.key])
     backtest = rows(BACKTEST)
     if backtest.is_empty():
-        raise InputError(f"{BACKTEST.key} in {lake.root} has no sessions, so that there is nothing to report. No score was ever traded.")
+        raise InputError(f"{BACKTEST.key} in {lake.place} has no sessions, so that there is nothing to report. No score was ever traded.")
     positions = lake.scan(POSITIONS.key, version=versions[POSITIONS.key])
     windows = rows(WALK_FORWARD_WINDOWS)
     return TearSheet(
@@ -129,7 +129,7 @@ def _require_one_run(lake: Lake, versions: Mapping[str, int]) -> None:
         read = lake.note(schema.key, versions[schema.key]).get(f"read:{BACKTEST.key}")
         if read is not None and int(read) != versions[BACKTEST.key]:
             raise MechExoError(
-                f"{schema.key} in {lake.root} was computed from version {read} of {BACKTEST.key}, now at {versions[BACKTEST.key]}: "
+                f"{schema.key} in {lake.place} was computed from version {read} of {BACKTEST.key}, now at {versions[BACKTEST.key]}: "
                 "the last run was not completed. Run `mech-exo run`, which mends it; no tear sheet was made."
             )
 
@@ -147,7 +147,7 @@ def strategy_behind(lake: Lake, schema: TableSchema, version: int) -> Strategy:
         return Strategy.model_validate_json(noted or "")
     except ValidationError as error:
         raise MechExoError(
-            f"{schema.key} in {lake.root}, version {version}, was computed by another version of Mech-Exo, whose choices cannot be read. "
+            f"{schema.key} in {lake.place}, version {version}, was computed by another version of Mech-Exo, whose choices cannot be read. "
             "Run `mech-exo run` first."
         ) from error
 

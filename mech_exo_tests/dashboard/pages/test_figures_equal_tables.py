@@ -132,7 +132,7 @@ def test_a_names_page_adds_up_the_champions_score(watch: Watch, table: Any):
 
 
 def test_what_the_models_say_of_a_name_adds_up_to_its_prediction(learned_home: Path):
-    lake = Lake(Settings(home=learned_home).lake_path)
+    lake = Lake(Settings(home=learned_home).lake_uri)
     predictions = lake.read("learning/predictions")
     day, symbol = predictions["date"].max(), predictions["symbol"][0]
     made = explanation(lake, symbol, str(day))

@@ -41,19 +41,19 @@ def maintain(lake: Lake, key: str = KEY, **how) -> TableState:
 
 
 def sha(lake: Lake, version: int) -> dict[str, bytes]:
-    return {path: (lake.path(KEY) / path).read_bytes() for path in lake.paths(KEY, version=version)}
+    return {path: (Path(lake.uri(KEY)) / path).read_bytes() for path in lake.paths(KEY, version=version)}
 
 
 def age(lake: Lake, key: str, *, days: float, versions: range | None = None) -> None:
     """Let the commits of some versions, or all that is there, have been written days ago."""
     then = time.time() - days * 86400
-    for path in lake.path(key).rglob("*"):
+    for path in Path(lake.uri(key)).rglob("*"):
         if path.is_file() and (versions is None or path.suffix != ".json" or int(path.stem) in versions):
             os.utime(path, (then, then))
 
 
 def tree(lake: Lake) -> dict[str, tuple[int, bytes]]:
-    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in lake.root.rglob("*") if path.is_file()}
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in Path(lake.place.uri).rglob("*") if path.is_file()}
 
 
 def test_a_version_that_is_named_is_read_bit_by_bit_and_one_that_is_not_is_said_to_be_gone(lake: Lake):
@@ -72,7 +72,7 @@ def test_a_version_that_is_named_is_read_bit_by_bit_and_one_that_is_not_is_said_
         with pytest.raises(MechExoError, match="is not there any more"):
             lake.note(KEY, gone)
     # One file of 2019 that all share, and three of 2020.
-    assert len(list(lake.path(KEY).glob("year=*/*.parquet"))) == 4
+    assert len(list(Path(lake.uri(KEY)).glob("year=*/*.parquet"))) == 4
 
 
 def test_writing_goes_on_after_maintenance(lake: Lake):
@@ -109,12 +109,12 @@ def test_a_dry_run_changes_nothing_and_says_what_goes(lake: Lake):
 
 def test_the_file_of_a_live_writer_stays_and_that_of_a_killed_one_goes(lake: Lake):
     age(lake, KEY, days=2)
-    folder = lake.path(KEY) / "year=2020"
+    folder = Path(lake.uri(KEY)) / "year=2020"
     live, killed = folder / "part-00000-live.parquet", folder / "part-00000-killed.parquet"
     for path in (live, killed):
         scores(2020).write_parquet(path)
     os.utime(killed, (time.time() - 2 * 86400,) * 2)
-    half = lake.path(KEY) / "_delta_log" / "_commit_0.json.tmp"
+    half = Path(lake.uri(KEY)) / "_delta_log" / "_commit_0.json.tmp"
     half.write_text("{", encoding="utf-8")
     os.utime(half, (time.time() - 2 * 86400,) * 2)
     maintain(lake, grace=GRACE)
@@ -157,7 +157,7 @@ def test_a_write_leaves_one_file_a_year_so_that_there_is_nothing_to_compact(lake
 
 def test_the_sizes_add_up_to_what_is_on_the_disk(lake: Lake):
     done = maintain(lake, named={3})
-    on_disk = sum(path.stat().st_size for path in lake.path(KEY).rglob("*") if path.is_file())
+    on_disk = sum(path.stat().st_size for path in Path(lake.uri(KEY)).rglob("*") if path.is_file())
     assert done.current_bytes + done.old_bytes + done.log_bytes == on_disk
 
 
@@ -167,7 +167,7 @@ def test_the_log_does_not_grow_with_the_number_of_writes(lake: Lake):
         for number in range(10):
             lake.write(SCORES, scores(2020, value=float(10 * block + number)), years=[2020], note={CHOICES: "x" * 5000})
         maintain(lake, named={3})
-        sizes.append((len(list((lake.path(KEY) / "_delta_log").iterdir())), maintain(lake, named={3}).log_bytes))
+        sizes.append((len(list((Path(lake.uri(KEY)) / "_delta_log").iterdir())), maintain(lake, named={3}).log_bytes))
     assert len({files for files, _ in sizes}) == 1
     # A checkpoint lists for a week the files that were replaced, a hundred bytes each; a commit here has 7 kB.
     assert max(size for _, size in sizes) - min(size for _, size in sizes) < 7_000
@@ -195,7 +195,7 @@ def test_a_version_that_somebody_else_has_removed_is_told(lake: Lake, tmp_path: 
     maintain(lake, named={7})
     assert lost_versions(lake, ledger.events()) == ["market/universe 0"]
     (only,) = lake.paths(KEY, version=7) - lake.paths(KEY)
-    (lake.path(KEY) / only).unlink()
+    (Path(lake.uri(KEY)) / only).unlink()
     assert lost_versions(lake, ledger.events()) == [f"{KEY} 7", "market/universe 0"]
 
 
@@ -226,7 +226,7 @@ def test_a_kill_in_the_middle_loses_no_version_that_stays(lake: Lake, monkeypatc
     assert all(lake.read(KEY, version=version).equals(table) for version, table in tables.items())
     maintain(lake, named={3, 7})
     assert all(lake.read(KEY, version=version).equals(table) for version, table in tables.items())
-    assert len(list(lake.path(KEY).glob("year=*/*.parquet"))) == 4
+    assert len(list(Path(lake.uri(KEY)).glob("year=*/*.parquet"))) == 4
 
 
 def test_a_writer_and_a_reader_work_on_while_it_is_maintained(lake: Lake):
