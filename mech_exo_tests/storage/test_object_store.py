@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from polars.testing import assert_frame_equal
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import SCORES, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.maintenance.tables import maintain_table
 
 KEY = SCORES.key
 
@@ -259,3 +261,23 @@ def test_a_folder_is_no_object_store(tmp_path):
     assert str(place) == place.uri == str(tmp_path)
     assert Lake(f"{tmp_path}/").uri(KEY) == str(tmp_path / KEY)
     assert Path(place.below(KEY)) == tmp_path / "factors" / "scores"
+
+
+def test_maintenance_in_a_bucket_keeps_what_is_named_and_lets_the_rest_go(bucket):
+    lake = Lake(bucket)
+    for number in range(5):
+        lake.write(SCORES, scores(2019, 2020, value=float(number)), years=[2019, 2020], note={"run_id": str(number)})
+    before = {version: lake.read(KEY, version=version) for version in (1, 4)}
+    listed = lake.stored(KEY).listed()
+    done = maintain_table(
+        lake, KEY, before=dt.datetime.max.replace(tzinfo=dt.UTC), named={1}, read=(), grace=dt.timedelta(0), dry_run=False
+    )
+    assert (done.versions, done.named) == (2, 1)
+    assert done.removed_files > 0
+    assert len(lake.stored(KEY).listed()) < len(listed)
+    for version, table in before.items():
+        assert_frame_equal(lake.read(KEY, version=version), table, check_row_order=False)
+        assert lake.note(KEY, version)["run_id"] == str(version)
+    with pytest.raises(MechExoError, match="is not there any more"):
+        lake.read(KEY, version=2)
+    assert lake.write(SCORES, scores(2020, value=9.0), years=[2020]) == 5
