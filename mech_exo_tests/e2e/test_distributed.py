@@ -1,4 +1,5 @@
-"""The loop on several machines, as far as one has them: PostgreSQL, a Dask scheduler and two workers, each a process of its own.
+"""The loop on several machines, as far as one has them: PostgreSQL, a server of the S3 protocol, a Dask scheduler and two workers, each a
+process of its own.
 
 The chain, a search and a retraining give the tables of one machine, to the last bit; a worker that is killed costs time, and nothing else.
 """
@@ -39,9 +40,8 @@ def single(tmp_path_factory: pytest.TempPathFactory, retrained_home: Path) -> Pa
     return home
 
 
-def differing(one: Path, other: Path) -> list[str]:
+def differing(left: Lake, right: Lake) -> list[str]:
     """Tables that are not the same to the last bit, and which columns."""
-    left, right = Lake(one / "lake"), Lake(other / "lake")
     found = [] if left.tables() == right.tables() else [str(set(left.tables()) ^ set(right.tables()))]
     for key in left.tables():
         frames = [lake.read(key) for lake in (left, right)]
@@ -60,7 +60,10 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "mech_exo_assets.cli", *map(str, words)]
 
 
-def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine(single: Path, tmp_path: Path, postgres: PostgresServer):
+def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine(
+    single: Path, tmp_path: Path, postgres: PostgresServer, bucket: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MECH_EXO_LAKE", f"{bucket}/lake")
     url = postgres.new_database()
     home = tmp_path / "home"
     with dask_cluster(workers=2, variables={"MECH_EXO_DB_URL": url}) as cluster:
@@ -71,7 +74,8 @@ def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine
         ):
             done = subprocess.run(command(*words, "--home", home), env=on(cluster, url), capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{done.stderr}\n{cluster.said()}"
-    assert differing(single, home) == []
+    assert differing(Lake(single / "lake"), Lake(f"{bucket}/lake")) == []
+    assert not (home / "lake").exists()
     here, there = Ledger(f"sqlite:///{single}/ledger.db", single / "ledger.head"), Ledger(url, home / "ledger.head")
     assert [(event.kind, event.version) for event in there.events()] == [(event.kind, event.version) for event in here.events()]
     assert there.verify().ok
@@ -93,7 +97,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(singl
         cluster.kill_worker(1)
         _, said = running.communicate(timeout=600)
         assert running.returncode == 0, f"{said}\n{cluster.said()}"
-    assert differing(alone, home) == []
+    assert differing(Lake(alone / "lake"), Lake(home / "lake")) == []
     ledger = Ledger(url, home / "ledger.head")
     assert ledger.verify().ok
     assert champion(ledger.events()) is not None
