@@ -88,7 +88,7 @@ def navigation(path: str) -> list[Component]:
 def badges(view: View) -> list[Component]:
     """Drift, and the open alerts: there on every page."""
     count = len(view.open_alerts)
-    found = [badge(view.drift_status, about="drift")]
+    found: list[Component] = [html.Span(["Drift ", badge(view.drift_status)])]
     if count:
         found.append(badge(f"{count} open alert{'' if count == 1 else 's'}"))
     if view.verified is not None and view.verified.fault:

@@ -61,7 +61,7 @@ def _champion(view: View) -> Component:
             }
         ),
         name="champion",
-        caption=f"ledger: {len(view.events)} events, the newest of {moment(view.events[-1].time)}",
+        caption=f"ledger: {len(view.events)} event{'' if len(view.events) == 1 else 's'}, the newest of {moment(view.events[-1].time)}",
     )
 
 
