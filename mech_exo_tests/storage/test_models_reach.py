@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from pydantic import SecretStr
 
 from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
-from mech_exo_assets.storage.models import ModelRegistry, saving
+from mech_exo_assets.storage.models import ModelRegistry, reach, saving
 from mech_exo_assets.storage.studies import StudyDatabase
 from mech_exo_tests.e2e.browser import free_port
 from mech_exo_tests.postgres import PostgresServer
@@ -178,3 +180,31 @@ def test_a_user_who_may_only_read_and_a_read_only_database_are_told_before_a_tra
     postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
     with pytest.raises(InputError, match="the database is read-only"):
         owner.require()
+
+
+KILLED_WHILE_MAKING = """
+import os, signal, sys, threading
+from pathlib import Path
+from mech_exo_assets.storage.models import reach
+
+def end():
+    while not any(each.stat().st_size > 50_000 for each in Path(sys.argv[1]).glob("mlflow.db*") if not each.name.endswith(".lock")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+reach.load_mlflow()
+threading.Thread(target=end, daemon=True).start()
+reach.prepare_database(f"sqlite:///{sys.argv[1]}/mlflow.db")
+"""
+
+
+def test_a_kill_while_tables_are_made_leaves_nothing_that_stands_in_the_way(tmp_path: Path):
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_MAKING, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "mlflow.db").exists()
+    url = f"sqlite:///{tmp_path}/mlflow.db"
+    reach.load_mlflow()
+    reach.prepare_database(url)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (1,)

@@ -110,8 +110,25 @@ def prepare_database(url: str) -> None:
         If the database refuses, or has the tables of another version of MLflow.
     """
     with _locked(url):
-        _make_tables(url)
+        _make_whole(url)
     _require_right_to_write(url)
+
+
+def _make_whole(url: str) -> None:
+    """Make the tables; a new SQLite file is put in place when it has them all: a kill in the middle would leave it broken for ever."""
+    from mech_exo_assets.storage import connection as way
+
+    parsed = way.parse(url)
+    path = Path(str(parsed.database))
+    if parsed.get_backend_name() != "sqlite" or path.exists():
+        _make_tables(url)
+        return
+    staged = path.with_name(f"{path.name}.making")
+    for left in path.parent.glob(f"{staged.name}*"):
+        # Of one that was killed; nobody else makes it now.
+        left.unlink()
+    _make_tables(parsed.set(database=str(staged)).render_as_string(hide_password=False))
+    staged.replace(path)
 
 
 def _require_right_to_write(url: str) -> None:
