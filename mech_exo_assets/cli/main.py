@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mech_exo_assets.cli import (
+    backup,
     champion,
     dashboard,
     db,
@@ -56,6 +57,8 @@ app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
+app.command(epilog=backup.BACKUP_EXAMPLES)(backup.backup)
+app.command(epilog=backup.RESTORE_EXAMPLES)(backup.restore)
 app.add_typer(report.app, name="report")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(user.app, name="user")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mech_exo_assets.cli.options import only_writer
@@ -25,17 +26,30 @@ _OF_COMMANDS = "mech-exo "
 
 def close_abandoned_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
     """Mark runs as failed whose process does not live any more; their ids. The caller is the home's only server."""
-    import dagster as dg
-
-    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
     closed = []
     commands_rest = _no_command_runs(settings)
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+    for run in _unfinished(instance):
         of_command = run.tags.get(ACTOR_TAG, "").startswith(_OF_COMMANDS)
         if (of_command and commands_rest) or (not of_command and not _lives(_process_of(instance, run.run_id))):
             instance.report_run_failed(run, "The process of this run ended before it did; found when the home was served again.")
             closed.append(run.run_id)
     return closed
+
+
+def close_all_runs(instance: dg.DagsterInstance) -> int:
+    """Mark all runs as failed that have not ended, in a home that was restored: their processes were on another machine; how many."""
+    found = _unfinished(instance)
+    for run in found:
+        instance.report_run_failed(run, "The backup was made while this run went on.")
+    return len(found)
+
+
+def _unfinished(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    import dagster as dg
+
+    return instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING])
+    )
 
 
 def _no_command_runs(settings: Settings) -> bool:

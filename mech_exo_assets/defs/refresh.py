@@ -193,6 +193,13 @@ def write_record(home: Path, done: Fingerprint, *, run_id: str) -> None:
     _write(home, {"completed_at": datetime.now(UTC).isoformat(), "run_id": run_id, "fingerprint": asdict(done)})
 
 
+def unsettled(record: bytes) -> bytes:
+    """A record's content, made one in which no year is done: of a copy of a home that was written to while it was copied."""
+    content = json.loads(record)
+    content["fingerprint"]["years"] = dict.fromkeys(content["fingerprint"]["years"], NOT_DONE)
+    return json.dumps({**content, "completed_at": None, "run_id": None}, indent=1).encode() + b"\n"
+
+
 def _write(home: Path, content: Mapping[str, object]) -> None:
     """By rename, so that a reader sees this record or the one before."""
     staged = home / f".{RECORD}.building"

@@ -179,11 +179,11 @@ def _copy_rows(old: sa.Connection, new: sa.Connection, table: sa.Table) -> int:
         new.execute(sa.insert(table), [dict(row) for row in rows])
         count += len(rows)
     for column in table.primary_key.columns:
-        _go_on_after(new, table, column)
+        go_on_after(new, table, column)
     return count
 
 
-def _go_on_after(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
+def go_on_after(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
     """Let a column that counts by itself go on after the largest number that was copied."""
     preparer = connection.dialect.identifier_preparer
     if not isinstance(column.type, sa.Integer):

@@ -1,0 +1,184 @@
+"""The rows of a home's four databases in PostgreSQL, as one state of them, and back into an empty database.
+
+What belongs here: reading and writing rows, by COPY. What does not: making tables (`databases.revisions`).
+
+PostgreSQL's own programs are not used: they have to be of the server's version or newer, a container would have to have them, and they take
+the password from an environment or a file. COPY goes through the connection that is there. Rows are put into tables of the same revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from mech_exo_assets.errors import InputError
+from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage import connection as way
+from mech_exo_assets.storage.databases.copying import go_on_after
+from mech_exo_assets.storage.ledger import tables as of_ledger
+
+FOLDER = "rows"
+_REVISIONS = frozenset({"alembic_version", "version_info"})
+_MADE_THERE = frozenset({"experiments", "workspaces", "secondary_indexes", "instance_info"})
+"""Tables in which programs put rows of their own when they make them."""
+_OF_SEARCHES = ("mech_exo_search_batches", "mech_exo_holdout_looks")
+_EXACT = ("SET LOCAL client_encoding TO 'UTF8'", "SET LOCAL datestyle TO 'ISO, YMD'", "SET LOCAL extra_float_digits TO 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tables of one program: the named ones of a schema, or all."""
+
+    name: str
+    schema: str
+    tables: tuple[str, ...] | None = None
+
+    def found(self, connection: sa.Connection) -> list[sa.Table]:
+        """The tables that are there, each after those that it refers to."""
+        there = sa.inspect(connection).get_table_names(schema=self.schema)
+        wanted = [name for name in there if name not in _REVISIONS and (self.tables is None or name in self.tables)]
+        metadata = sa.MetaData()
+        metadata.reflect(connection, schema=self.schema, only=wanted)
+        return [table for table in metadata.sorted_tables if table.schema == self.schema and table.name in wanted]
+
+
+def parts(settings: Settings) -> list[Part]:
+    """Of a home whose MECH_EXO_DB_URL names a PostgreSQL database."""
+    from optuna.storages._rdb.models import BaseModel
+
+    # Optuna's tables may stand in the user's default schema, among others'.
+    searches = (*BaseModel.metadata.tables, *_OF_SEARCHES)
+    return [
+        Part("ledger", of_ledger.schema_of(way.parse(settings.ledger_url)) or of_ledger.SCHEMA, ("events",)),
+        Part("searches", way.schema_of(way.parse(settings.studies_url)) or "public", searches),
+        Part("mlflow", str(way.schema_of(way.parse(settings.mlflow_url)))),
+        Part("dagster", str(way.schema_of(way.parse(str(settings.dagster_url))))),
+    ]
+
+
+@contextmanager
+def one_state(settings: Settings) -> Generator[sa.Connection]:
+    """A connection that sees one state of the database, whatever others write, and writes nothing."""
+    url = way.parse(settings.ledger_url)
+    engine = way.create_engine(url)
+    try:
+        with _in_words(url), engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            _exactly(connection)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def dump(connection: sa.Connection, settings: Settings, folder: Path) -> dict[str, list[str]]:
+    """Write the rows of each table to a file below a folder.
+
+    Returns
+    -------
+    dict
+        The columns in each file, by its name: `<program>/<table>`.
+    """
+    columns = {}
+    for part in parts(settings):
+        for table in part.found(connection):
+            path = folder / part.name / table.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # What the server computes from other columns it computes again.
+            names = [column.name for column in table.columns if column.computed is None]
+            with path.open("wb") as file:
+                _cursor(connection).copy_expert(f"COPY {_target(connection, table, names)} TO STDOUT", file)
+            columns[f"{part.name}/{table.name}"] = names
+    return columns
+
+
+def require_empty(settings: Settings) -> None:
+    """Refuse a database in which a table of ours holds rows.
+
+    Raises
+    ------
+    InputError
+        Naming the first one.
+    """
+    url = way.parse(settings.ledger_url)
+    engine = way.create_engine(url)
+    try:
+        with _in_words(url), way.reading(engine) as connection:
+            for part in parts(settings):
+                for table in part.found(connection):
+                    if table.name not in _MADE_THERE and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+                        where = f"{part.schema}.{table.name}"
+                        raise InputError(f"{way.shown(url)}: {where} holds rows. Restore into an empty database; nothing was restored.")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def filled(settings: Settings, folder: Path, columns: Mapping[str, list[str]]) -> Generator[sa.Connection]:
+    """Put the rows of a dump into the tables, which are there and empty; committed when the block ends without an error.
+
+    Raises
+    ------
+    InputError
+        If a table or a column of the dump is not there.
+    """
+    url = way.parse(settings.ledger_url)
+    engine = way.create_engine(url)
+    try:
+        with _in_words(url), way.writing(engine) as connection:
+            _exactly(connection)
+            for part in parts(settings):
+                _fill(connection, part, folder, columns)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _fill(connection: sa.Connection, part: Part, folder: Path, columns: Mapping[str, list[str]]) -> None:
+    found = part.found(connection)
+    names = {f"{part.name}/{table.name}": table for table in found}
+    for name in columns:
+        if name.startswith(f"{part.name}/") and not set(columns[name]) <= set(names[name].columns.keys() if name in names else ()):
+            raise InputError(f"the backup has rows of {name} which the tables of this release do not take. Nothing was restored.")
+    for table in reversed(found):
+        if table.name in _MADE_THERE:
+            connection.execute(sa.delete(table))
+    for name, table in names.items():
+        if name not in columns:
+            continue
+        with (folder / name).open("rb") as file:
+            _cursor(connection).copy_expert(f"COPY {_target(connection, table, columns[name])} FROM STDIN", file)
+        for column in table.primary_key.columns:
+            go_on_after(connection, table, column)
+
+
+@contextmanager
+def _in_words(url: sa.URL) -> Generator[None]:
+    """As `connection.in_words`, also for what the driver's own cursor tells."""
+    import psycopg2
+
+    try:
+        with way.in_words(url):
+            yield
+    except psycopg2.Error as error:
+        said = " ".join(str(error).split("\n")[0].split()).rstrip(".")
+        raise InputError(f"{way.shown(url)}: the rows cannot be copied ({said}). Nothing was left half-written.") from error
+
+
+def _exactly(connection: sa.Connection) -> None:
+    for statement in _EXACT:
+        connection.exec_driver_sql(statement)
+
+
+def _cursor(connection: sa.Connection) -> Any:
+    """The driver's own, in the same transaction."""
+    return connection.connection.cursor()
+
+
+def _target(connection: sa.Connection, table: sa.Table, columns: list[str]) -> str:
+    preparer = connection.dialect.identifier_preparer
+    return f"{preparer.format_table(table)} ({', '.join(preparer.quote(name) for name in columns)})"
