@@ -15,11 +15,13 @@ from flask_wtf.csrf import CSRFProtect
 from limits import parse_many
 from werkzeug.wrappers import Response as AnyResponse
 
-from mech_exo_assets.dashboard.access.users import User, Users
+from mech_exo_assets.dashboard.access.users import ROLES, User, Users
 
 SESSION_SECONDS = 12 * 3600
 """After so long everybody signs in again."""
-_OPEN = ("/sign-in", "/favicon.ico", "/health")
+SIGNED_IN = "/signed-in"
+"""Where a proxy asks whether it may let a request through to another program, with the cookie that came with it."""
+_OPEN = ("/sign-in", SIGNED_IN, "/favicon.ico", "/health")
 """Addresses for which nobody has to sign in, beside the static files. `/health` says less there then."""
 ATTEMPTS = "10 per minute; 60 per hour"
 """Of signing in, from one address."""
@@ -29,6 +31,7 @@ ATTEMPTS_OF_A_NAME = "20 per hour"
 
 def install(server: Flask, users: Users | None, forms: CSRFProtect, *, read_only: bool) -> None:
     """Ask everybody who comes to sign in; nobody where there is no file of users."""
+    server.get(SIGNED_IN)(_for_proxies)
     if users is None:
         server.before_request(_nobody)
         return
@@ -81,6 +84,23 @@ def require_operator() -> User:
     if user is None or not user.may_act:
         abort(403, "Only an operator may do that.")
     return user
+
+
+def _for_proxies() -> AnyResponse:
+    """204 where who asks has the role in `?role=` (default: viewer), with name and role in headers; else 401, or 403.
+
+    Where nobody signs in, nobody is let through: a proxy that asks relies on users.
+    """
+    wanted, user = request.args.get("role", "viewer"), g.user
+    if wanted not in ROLES:
+        return Response(f"No such role. They are {', '.join(ROLES)}.\n", 403, mimetype="text/plain")
+    if user is None:
+        said = ("Sign in first.\n", 401) if g.with_users else ("Nobody can sign in here: MECH_EXO_AUTH names no file of users.\n", 403)
+        return Response(*said, mimetype="text/plain")
+    if wanted == "operator" and not user.may_act:
+        return Response("Only an operator may do that.\n", 403, mimetype="text/plain")
+    # Asked at each request: what was true for the last one may have ended.
+    return Response(status=204, headers={"X-Mech-Exo-User": user.name, "X-Mech-Exo-Role": user.role, "Cache-Control": "no-store"})
 
 
 def _nobody() -> None:

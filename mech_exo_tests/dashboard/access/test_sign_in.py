@@ -177,3 +177,49 @@ def test_in_read_only_an_operator_only_looks(retrained_home: Path, tmp_path: Pat
     assert "who may read" in client.get("/actions", headers=HOST).text
     fields = {"reason": "long enough", "csrf_token": "x"}
     assert client.post("/actions/retrain", data=fields, headers=HERE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "code"),
+    [
+        (None, None, 401),
+        (None, "operator", 401),
+        ("ann", None, 204),
+        ("ann", "viewer", 204),
+        ("ann", "operator", 403),
+        ("bob", "viewer", 204),
+        ("bob", "operator", 204),
+        ("bob", "root", 403),
+    ],
+)
+def test_a_proxy_is_told_whether_somebody_has_signed_in_with_a_role(guarded: Flask, name: str | None, role: str | None, code: int):
+    client = guarded.test_client()
+    if name is not None:
+        signed_in(client, name)
+    # As a browser asks for a page: a redirect would be no answer for a proxy.
+    sent = {**HOST, "Accept": "text/html", "X-Mech-Exo-Role": "operator", "X-Mech-Exo-User": "bob", "Authorization": "Basic Ym9iOng="}
+    answer = client.get(sign_in.SIGNED_IN, query_string={} if role is None else {"role": role}, headers=sent)
+    assert answer.status_code == code
+    assert answer.headers.get("X-Mech-Exo-User") == (name if code == 204 else None)
+    assert answer.headers.get("X-Mech-Exo-Role") == ({"ann": "viewer", "bob": "operator"}[str(name)] if code == 204 else None)
+
+
+def test_a_proxy_is_told_when_a_session_has_ended(guarded: Flask, tmp_path: Path):
+    client = signed_in(guarded.test_client(), "bob")
+    assert client.get("/signed-in?role=operator", headers=HOST).status_code == 204
+    write_user(tmp_path / "users.yaml", "bob", PASSWORD, "viewer")
+    assert client.get("/signed-in?role=operator", headers=HOST).status_code == 401
+
+
+def test_nobody_is_let_through_where_nobody_signs_in(retrained_home: Path):
+    client = build_server(Settings(home=retrained_home)).test_client()
+    answer = client.get("/signed-in", headers=HOST)
+    assert answer.status_code == 403
+    assert "MECH_EXO_AUTH names no file of users" in answer.text
+
+
+def test_an_operator_of_a_read_only_dashboard_is_a_viewer_for_a_proxy_too(retrained_home: Path, tmp_path: Path):
+    settings = Settings(home=retrained_home, auth=with_users(tmp_path / "users.yaml", bob="operator"))
+    client = signed_in(build_server(settings, read_only=True).test_client(), "bob")
+    assert client.get("/signed-in?role=operator", headers=HOST).status_code == 403
+    assert client.get("/signed-in", headers=HOST).headers["X-Mech-Exo-Role"] == "viewer"
