@@ -67,9 +67,10 @@ $(VENV)-peers/.installed: requirements-peers.lock | $(BIN)/uv
 	@touch $@
 
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
-lock: | $(BIN)/uv ## Resolve the dependencies anew into the three lock files
+lock: | $(BIN)/uv ## Resolve the dependencies anew into the four lock files
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra postgres --extra dask --extra kubernetes -c requirements.lock -o requirements-server.lock
 	$(LOCK) requirements-peers.in -o requirements-peers.lock
 
 # Numba keys a compiled kernel by its own file, and does not see an edit of a helper in another one.
