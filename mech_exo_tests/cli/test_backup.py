@@ -124,17 +124,9 @@ def test_a_restored_home_is_the_one_that_was_backed_up_and_goes_on(mech_exo: Com
 def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home: Path, tmp_path: Path):
     from mech_exo_assets.storage.models import ModelRegistry, reach
 
-    home = Path(shutil.copytree(learned_home, tmp_path / "old home"))
-    # As if the copy had been trained there: its addresses lead to where it was trained.
-    said = mech_exo("backup", "--home", home, "--out", tmp_path / "first.tar.gz")
-    assert said.code == 0, said.err
-    shutil.rmtree(home)
-    assert mech_exo("restore", tmp_path / "first.tar.gz", "--home", tmp_path / "first").code == 0
-    with sqlite3.connect(tmp_path / "first" / "mlflow.db") as connection:
-        left = connection.execute("SELECT count(*) FROM logged_models WHERE artifact_location LIKE ?", (f"%{learned_home}%",)).fetchone()
-    assert left[0] > 0, "a copy by hand keeps the old addresses, and only what the backup was made of is led to the new place"
-
-    assert mech_exo("backup", "--home", learned_home, "--out", tmp_path / "b.tar.zst").code == 0
+    # Copied by hand before: its addresses lead to neither place.
+    home = Path(shutil.copytree(learned_home, tmp_path / "by hand"))
+    assert mech_exo("backup", "--home", home, "--out", tmp_path / "b.tar.zst").code == 0
     there = Settings(home=tmp_path / "new home")
     assert mech_exo("restore", tmp_path / "b.tar.zst", "--home", there.home).code == 0
     with sqlite3.connect(there.home / "mlflow.db") as connection:
@@ -183,6 +175,31 @@ def test_where_no_backup_can_be_written_is_told_in_one_line(mech_exo: Command, s
     assert complaint in said.err
     assert said.err.count("\n") == 1
     assert not list(tmp_path.glob("**/.*building"))
+
+
+def test_a_home_whose_first_run_was_broken_off_is_backed_up_as_it_is(mech_exo: Command, tmp_path: Path):
+    (tmp_path / "home" / "dagster").mkdir(parents=True)
+    said = mech_exo("backup", "--home", tmp_path / "home", "--out", tmp_path / "b.tar.zst", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["events"] == 0
+    said = mech_exo("restore", tmp_path / "b.tar.zst", "--home", tmp_path / "new")
+    assert said.code == 0, said.err
+    assert "Champion: none" in said.out
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line(
+    mech_exo: Command, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from mech_exo_assets.storage.backup import taking
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(taking, "_content", refused)
+    said = mech_exo("backup", "--home", small.home, "--out", tmp_path / "b.tar.zst")
+    assert said.code == 1
+    assert "refresh.json: cannot be read (Permission denied). Nothing was backed up." in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small"]
 
 
 def test_an_empty_home_is_not_backed_up(mech_exo: Command, tmp_path: Path):

@@ -27,6 +27,7 @@ from mech_exo_assets.storage.backup.taking import DATABASES, FILES, HOME, LAKE
 from mech_exo_assets.storage.databases import revisions
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger, Verification
+from mech_exo_assets.storage.models.registry import EXPERIMENT
 
 _STAGED = ".restoring"
 _NOT_OURS = frozenset({"lost+found"})
@@ -96,7 +97,7 @@ def restore(path: Path, settings: Settings, *, told: Callable[[str], None] = lam
             _fill(staged, facts, settings)
         else:
             _put_in_place(staged, settings)
-            _lead_file_to(settings, str(facts["artifacts"]))
+            _lead_file_here(settings)
         found = Ledger(settings.ledger_url, settings.ledger_head_path).verify()
         _require_same(found, facts)
         told("mart")
@@ -179,29 +180,32 @@ def _files(settings: Settings) -> dict[str, str]:
 def _fill(staged: Path, facts: Mapping[str, Any], settings: Settings) -> None:
     revisions.upgrade(settings)
     with rows.filled(settings, staged / rows.FOLDER, facts["columns"]) as connection:
-        schema = way.schema_of(way.parse(settings.mlflow_url))
-        _lead_to(connection, schema, str(facts["artifacts"]), settings.mlflow_artifacts.as_uri())
+        _lead_here(connection, way.schema_of(way.parse(settings.mlflow_url)), settings.mlflow_artifacts.as_uri())
         # Before the rows are committed, so that what cannot be put in place leaves an empty database, too.
         _put_in_place(staged, settings)
 
 
-def _lead_file_to(settings: Settings, old: str) -> None:
+def _lead_file_here(settings: Settings) -> None:
     url = way.parse(settings.mlflow_url)
     if not Path(str(url.database)).exists():
         return
     engine = way.create_engine(url)
     try:
         with way.in_words(url), way.writing(engine) as connection:
-            _lead_to(connection, None, old, settings.mlflow_artifacts.as_uri())
+            _lead_here(connection, None, settings.mlflow_artifacts.as_uri())
     finally:
         engine.dispose()
 
 
-def _lead_to(connection: sa.Connection, schema: str | None, old: str, new: str) -> None:
-    """Let MLflow's addresses of artifacts lead into this home: it keeps them whole."""
-    if old == new:
-        return
+def _lead_here(connection: sa.Connection, schema: str | None, new: str) -> None:
+    """Let MLflow's addresses of artifacts lead into this home: it keeps them whole, with the place where the experiment was begun."""
     there = set(sa.inspect(connection).get_table_names(schema=schema))
+    if "experiments" not in there:
+        return
+    ours = sa.table("experiments", sa.column("name"), sa.column("artifact_location"), schema=schema)
+    old = connection.execute(sa.select(ours.c.artifact_location).where(ours.c.name == EXPERIMENT)).scalar()
+    if old is None or old == new:
+        return
     for name, columns in _ARTIFACTS.items():
         table = sa.table(name, *(sa.column(column) for column in columns), schema=schema)
         for column in table.columns if name in there else ():

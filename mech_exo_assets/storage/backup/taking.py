@@ -86,17 +86,8 @@ def take(
     if out.absolute().is_relative_to(settings.home):
         raise InputError(f"{out} is in the home itself, where the next backup would take it along. Name a file elsewhere.")
     with archive.writing(out) as writer, tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".mech-exo-backup-") as folder:
-        state = _State(settings, Path(folder), record)
-        for _ in range(_TRIES):
-            told("databases")
-            if state.take():
-                break
-        else:
-            raise MechExoError(f"the ledger of {settings.home} was written {_TRIES} times while it was read. Take the backup again later.")
-        if not state.ledger.ok:
-            fault = f"the ledger of {settings.home} is not whole ({state.ledger.fault})"
-            raise MechExoError(f"{fault}; nothing was backed up. See `mech-exo ledger verify`.")
         try:
+            state = _at_one_moment(settings, Path(folder), record, told)
             _write(writer, state, unsettled, told)
         except OSError as error:
             if error.filename is None:
@@ -104,6 +95,17 @@ def take(
             raise MechExoError(f"{error.filename}: cannot be read ({error.strerror}). Nothing was backed up.") from error
         writer.finish(_facts(settings, state))
         return Taken(writer.members, len(state.tables), state.ledger)
+
+
+def _at_one_moment(settings: Settings, folder: Path, record: str, told: Callable[[str], None]) -> _State:
+    state = _State(settings, folder, record)
+    told("databases")
+    if not any(state.take() for _ in range(_TRIES)):
+        raise MechExoError(f"the ledger of {settings.home} was written {_TRIES} times while it was read. Take the backup again later.")
+    if not state.ledger.ok:
+        fault = f"the ledger of {settings.home} is not whole ({state.ledger.fault})"
+        raise MechExoError(f"{fault}; nothing was backed up. See `mech-exo ledger verify`.")
+    return state
 
 
 class _State:
@@ -174,7 +176,6 @@ def _facts(settings: Settings, state: _State) -> dict[str, object]:
         "release": version("mech-exo"),
         "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "server": settings.on_server,
-        "artifacts": settings.mlflow_artifacts.as_uri(),
         "ledger": {"events": state.ledger.events, "head_hash": state.ledger.head_hash},
         "revisions": {each.name: each.revision for each in revisions.look(settings)} if settings.on_server else {},
         "columns": state.columns,
