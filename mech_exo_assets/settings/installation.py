@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         return str(self.home / "lake") if self.lake is None else self.lake
 
     @property
+    def lake_folder(self) -> Path | None:
+        """The root of the Delta tables where it is a folder; None where it is in an object store."""
+        return None if "://" in self.lake_uri else Path(self.lake_uri)
+
+    @property
     def lake_elsewhere(self) -> str:
         """The root of the Delta tables where it is not the home's own; empty where it is."""
         return "" if self.lake_uri == str(self.home / "lake") else self.lake_uri

@@ -118,6 +118,9 @@ def _require_empty(settings: Settings) -> None:
         raise InputError(f"{home} holds a restore that was ended in its middle. Empty the folder, then restore again.")
     if held:
         raise InputError(f"{home} holds {held[0]}{' and more' if held[1:] else ''}. Restore into an empty --home; nothing was restored.")
+    folder = settings.lake_folder
+    if settings.lake_elsewhere and folder is not None and folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds tables already. Let MECH_EXO_LAKE name an empty folder; nothing was restored.")
     if settings.on_server:
         rows.require_empty(settings)
         return
@@ -128,6 +131,10 @@ def _require_empty(settings: Settings) -> None:
 
 
 def _require_same_kind(facts: Mapping[str, Any], settings: Settings, path: Path) -> None:
+    if facts["lake"] is not None and settings.lake_uri != facts["lake"]:
+        raise InputError(f"{path} is of a home whose tables are at {facts['lake']}: set MECH_EXO_LAKE to that. Nothing was restored.")
+    if facts["lake"] is None and settings.lake_folder is None:
+        raise InputError(f"{path} holds the tables themselves: restore without MECH_EXO_LAKE, into a folder. Nothing was restored.")
     if facts["server"] and not settings.on_server:
         raise InputError(f"{path} is of a home on PostgreSQL: set MECH_EXO_DB_URL to an empty database. Nothing was restored.")
     if settings.on_server and not facts["server"]:
@@ -165,6 +172,8 @@ def _require_same(found: Verification, facts: Mapping[str, Any]) -> None:
 
 def _clear(settings: Settings) -> None:
     """Nothing, as before."""
+    if settings.lake_elsewhere and settings.lake_folder is not None and settings.lake_folder.exists():
+        shutil.rmtree(settings.lake_folder)
     for each in settings.home.iterdir():
         if each.name not in _NOT_OURS:
             shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -223,7 +232,10 @@ def _put_in_place(staged: Path, settings: Settings) -> None:
             # It may stand on another file system than the home.
             shutil.move(source, Path(str(url.database)))
     if (staged / LAKE).exists():
-        (staged / LAKE).replace(settings.lake_path)
+        folder = Path(settings.lake_uri)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # It may stand on another file system than the home.
+        shutil.move(staged / LAKE, folder)
     head = settings.ledger_head_path.name
     home = sorted((staged / HOME).iterdir(), key=lambda each: each.name == head) if (staged / HOME).exists() else []
     for each in home:
@@ -233,4 +245,4 @@ def _put_in_place(staged: Path, settings: Settings) -> None:
 def _publish(settings: Settings) -> None:
     published = mart.Mart(settings.mart_path)
     with published.staged() as path, duckdb.connect(str(path)) as connection:
-        mart.update(connection, Lake(settings.lake_path))
+        mart.update(connection, Lake(settings.lake_uri))

@@ -81,7 +81,8 @@ def take(
     MechExoError
         If the ledger is not whole, or changes all the time.
     """
-    if not settings.dagster_home.is_dir() and not settings.lake_path.is_dir():
+    lake = settings.lake_folder
+    if not settings.dagster_home.is_dir() and (lake is None or not lake.is_dir()):
         raise MechExoError(f"{settings.home} holds nothing yet. Run `mech-exo run` first.")
     if out.absolute().is_relative_to(settings.home):
         raise InputError(f"{out} is in the home itself, where the next backup would take it along. Name a file elsewhere.")
@@ -136,7 +137,8 @@ class _State:
         for name, path in _databases(settings):
             if _snapshot(path, self.folder / name):
                 self.databases.append(name)
-        self.tables = lake_files.pin(settings.lake_path)
+        # A lake in an object store is kept by the store.
+        self.tables = [] if settings.lake_folder is None else lake_files.pin(settings.lake_folder)
         self.head = _content(settings.ledger_head_path)
         self.record = _content(self.record_path)
         self.record_changed = self.record != record
@@ -159,8 +161,9 @@ def _write(writer: archive.Writer, state: _State, unsettled: Callable[[bytes], b
         told(table.key)
         if table.last_checkpoint is not None:
             writer.add(f"{LAKE}/{table.key}/_delta_log/_last_checkpoint", table.last_checkpoint)
-        for path in lake_files.files(settings.lake_path, table):
-            writer.add_file(f"{LAKE}/{table.key}/{path.as_posix()}", settings.lake_path / table.key / path)
+        root = Path(settings.lake_uri)
+        for path in lake_files.files(root, table):
+            writer.add_file(f"{LAKE}/{table.key}/{path.as_posix()}", root / table.key / path)
     told("artifacts and settings")
     taken = {settings.ledger_head_path, state.record_path, *(path for _, path in _databases(settings))}
     for path in _others(settings):
@@ -179,6 +182,7 @@ def _facts(settings: Settings, state: _State) -> dict[str, object]:
         "ledger": {"events": state.ledger.events, "head_hash": state.ledger.head_hash},
         "revisions": {each.name: each.revision for each in revisions.look(settings)} if settings.on_server else {},
         "columns": state.columns,
+        "lake": None if settings.lake_folder is not None else settings.lake_uri,
         "tables": {table.key: table.version for table in state.tables},
     }
 
@@ -200,7 +204,7 @@ def _databases(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 def _others(settings: Settings) -> Iterator[Path]:
     """Files of the home outside of the lake, without what is made anew and what belongs to a process."""
-    left = {settings.lake_path, settings.reports_path, settings.mart_path}
+    left = {settings.lake_folder, settings.reports_path, settings.mart_path}
     for folder, folders, names in os.walk(settings.home):
         here = Path(folder)
         folders[:] = sorted(name for name in folders if here / name not in left and not name.startswith("."))
