@@ -86,6 +86,8 @@ def _here(
     progress: RunProgress,
 ) -> tuple[str, Sequence[dg.DagsterEvent]]:
     import dagster as dg
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.execute_in_process import core_execute_in_process
 
     watched = dg.Definitions.merge(definitions, dg.Definitions(loggers={"progress": progress.as_logger()}))
     if isinstance(what, str):
@@ -93,7 +95,16 @@ def _here(
     else:
         job = watched.resolve_implicit_global_asset_job_def().get_subset(asset_selection=frozenset(what))
     with progress.of(stages=len(job.nodes)):
-        found = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}, tags=dict(tags))
+        # What `execute_in_process` does, but for one thing: that keeps every output until the run has ended, for tests to look at. Here
+        # these are all tables.
+        found = core_execute_in_process(
+            job=InMemoryJob(job.as_ephemeral_job(resource_defs={}, input_values={})),
+            run_config={"loggers": {"progress": {}}},
+            instance=instance,
+            output_capturing_enabled=False,
+            raise_on_error=False,
+            run_tags=tags,
+        )
     return found.run_id, found.all_events
 
 
