@@ -112,7 +112,8 @@ def test_without_mlflow_nothing_is_trained_and_no_table_written(
     said = mech_exo("learn", "--home", home)
     assert said.code == 2
     told = said.err.strip().splitlines()[-1]
-    assert "learning/training" in told
+    # Dagster's runs are in the same database, so that the command ends before its first stage.
+    assert "the database cannot be used" in told
     assert "Connection refused" in told
     assert "hush" not in said.err
     assert not TRAINED & set(Lake(home / "lake").tables())

@@ -183,17 +183,17 @@ def test_a_user_who_may_only_read_and_a_read_only_database_are_told_before_a_tra
 
 
 KILLED_WHILE_MAKING = """
-import os, signal, sys, threading
-from pathlib import Path
+import os, signal, sys
 from mech_exo_assets.storage.models import reach
 
-def end():
-    while not any(each.stat().st_size > 50_000 for each in Path(sys.argv[1]).glob("mlflow.db*") if not each.name.endswith(".lock")):
-        pass
+made = reach._make_tables
+
+def killed(url):
+    made(url)
     os.kill(os.getpid(), signal.SIGKILL)
 
+reach._make_tables = killed
 reach.load_mlflow()
-threading.Thread(target=end, daemon=True).start()
 reach.prepare_database(f"sqlite:///{sys.argv[1]}/mlflow.db")
 """
 
@@ -201,6 +201,7 @@ reach.prepare_database(f"sqlite:///{sys.argv[1]}/mlflow.db")
 def test_a_kill_while_tables_are_made_leaves_nothing_that_stands_in_the_way(tmp_path: Path):
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_MAKING, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "mlflow.db.making").exists()
     assert not (tmp_path / "mlflow.db").exists()
     url = f"sqlite:///{tmp_path}/mlflow.db"
     reach.load_mlflow()
