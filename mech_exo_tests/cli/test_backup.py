@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import duckdb
 import polars as pl
 import pytest
 
-from mech_exo_assets.schemas import UNIVERSE
+from mech_exo_assets.schemas import SCORES, UNIVERSE
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.backup import lake_files
 from mech_exo_assets.storage.dagster_home import open_instance
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Ledger
+from mech_exo_assets.storage.maintenance.tables import maintain_table
 from mech_exo_tests.cli.conftest import Command
 from mech_exo_tests.cli.two_homes import assert_same_decisions, ledger_of
 
@@ -258,3 +260,38 @@ def test_tables_of_a_backup_are_not_put_into_an_object_store(
     refused = mech_exo("restore", file, "--home", tmp_path / "new")
     assert refused.code == 2
     assert "restore without MECH_EXO_LAKE" in refused.err
+
+
+def test_versions_that_maintenance_has_kept_are_in_a_backup_with_all_their_files(mech_exo: Command, small: Settings, tmp_path: Path):
+    lake = Lake(small.lake_uri)
+    for number in range(12):
+        # The year 2014 is written by version 5, whose commit goes, and is there until version 10, which comes after one that is kept.
+        year = 2014 if number in (5, 10) else 2020
+        frame = pl.DataFrame({"date": [date(year, 1, 3)], "symbol": ["A"], "size": [float(number)]})
+        lake.write(SCORES, frame, years=[year])
+    kept = {version: lake.read(SCORES.key, version=version) for version in (3, 8, 11)}
+    late = datetime.max.replace(tzinfo=UTC)
+    maintain_table(lake, SCORES.key, before=late, named={3, 8}, read=(), grace=timedelta(0), dry_run=False)
+    file, new = tmp_path / "backup.tar.gz", tmp_path / "elsewhere"
+    assert mech_exo("backup", "--home", small.home, "--out", file).code == 0
+    restored = mech_exo("restore", file, "--home", new)
+    assert restored.code == 0, restored.err
+    there = Lake(Settings(home=new).lake_uri)
+    for version, frame in kept.items():
+        assert there.read(SCORES.key, version=version).sort("date").equals(frame.sort("date")), version
+
+
+def test_a_lake_is_restored_into_an_empty_folder_that_is_there_and_not_into_one_that_holds_something(
+    mech_exo: Command, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    Lake(small.lake_uri).write(UNIVERSE, pl.DataFrame([{"symbol": "A", "asset_class": "equity"}], schema=UNIVERSE.dtypes()))
+    file, folder = tmp_path / "backup.tar.gz", tmp_path / "tables"
+    assert mech_exo("backup", "--home", small.home, "--out", file).code == 0
+    folder.mkdir()
+    monkeypatch.setenv("MECH_EXO_LAKE", str(folder))
+    assert mech_exo("restore", file, "--home", tmp_path / "new").code == 0
+    assert Lake(folder).tables() == [UNIVERSE.key]
+    refused = mech_exo("restore", file, "--home", tmp_path / "another")
+    assert refused.code == 2
+    assert "holds tables already" in refused.err
+    assert Lake(folder).tables() == [UNIVERSE.key]

@@ -8,21 +8,16 @@ while others write.
 
 from __future__ import annotations
 
-import json
-import re
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
-
-import polars as pl
-from deltalake import DeltaTable
 
 from mech_exo_assets.errors import MechExoError
+from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.table_files import LOG, StoredFile
 
-_LOG = "_delta_log"
 _LAST = "_last_checkpoint"
-_OF_A_VERSION = re.compile(r"(\d{20})\.(?:json|checkpoint(?:\.\d+\.\d+)?\.parquet)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +41,13 @@ class Pinned:
 
 def pin(root: Path) -> list[Pinned]:
     """All tables of a lake, also those that this release does not know, by key."""
-    found = []
-    for log in sorted(root.glob(f"**/{_LOG}")):
-        last = log / _LAST
+    lake, found = Lake(root), []
+    for log in sorted(root.glob(f"**/{LOG}")):
+        key, last = log.parent.relative_to(root).as_posix(), log / _LAST
         # Read before the version is: it names no later one then.
         checkpoint = last.read_bytes() if last.exists() else None
-        if DeltaTable.is_deltatable(str(log.parent)):
-            found.append(Pinned(log.parent.relative_to(root).as_posix(), DeltaTable(str(log.parent)).version(), checkpoint))
+        if lake.exists(key):
+            found.append(Pinned(key, lake.version(key), checkpoint))
     return found
 
 
@@ -64,38 +59,23 @@ def files(root: Path, table: Pinned) -> Iterator[Path]:
     MechExoError
         If a file that the pinned version is made of is gone.
     """
-    folder = root / table.key
-    log = [name for name in sorted(each.name for each in (folder / _LOG).iterdir()) if _within(name, table.version)]
-    named: set[str] = set()
-    for name in log:
-        if name.endswith(".json"):
-            named.update(_added(folder / _LOG / name))
-    current = _files_at(folder, table.version)
-    first = min(int(name[:20]) for name in log)
-    if first:
-        # Commits before it were cleaned away, and what they added stands in its checkpoint.
-        named |= _files_at(folder, first)
-    yield from (Path(_LOG) / name for name in log)
-    for name in sorted(named | current):
-        if (folder / name).is_file():
+    lake = Lake(root)
+    stored = lake.stored(table.key)
+    log = [each for each in stored.listed() if _of_a_version(each) <= table.version]
+    # A version whose earlier commits maintenance let go stands in a checkpoint of its own.
+    whole = {table.version, *(each.checkpoint for each in log if each.checkpoint is not None)}
+    at = {version: lake.paths(table.key, version=version) for version in whole}
+    named = {path for each in log if each.commit is not None for path in stored.added(each.commit)}.union(*at.values())
+    yield from (Path(each.path) for each in log)
+    for name in sorted(named):
+        if (root / table.key / name).is_file():
             yield Path(name)
-        elif name in current:
-            raise MechExoError(f"{folder / name} is gone, which version {table.version} of {table.key} is made of. Nothing was backed up.")
+        elif name in at[table.version]:
+            gone = root / table.key / name
+            raise MechExoError(f"{gone} is gone, which version {table.version} of {table.key} is made of. Nothing was backed up.")
 
 
-def _within(name: str, version: int) -> bool:
-    found = _OF_A_VERSION.fullmatch(name)
-    return found is not None and int(found[1]) <= version
-
-
-def _added(commit: Path) -> Iterator[str]:
-    with commit.open(encoding="utf-8") as lines:
-        for line in lines:
-            action = json.loads(line)
-            if "add" in action:
-                yield unquote(action["add"]["path"])
-
-
-def _files_at(folder: Path, version: int) -> set[str]:
-    actions = pl.DataFrame(DeltaTable(str(folder), version=version).get_add_actions(flatten=True))
-    return {unquote(path) for path in actions["path"].to_list()}
+def _of_a_version(file: StoredFile) -> float:
+    """The version that a file of the log is of; infinity for a file that is of none."""
+    found = file.commit if file.commit is not None else file.checkpoint
+    return math.inf if found is None else found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ def restore(path: Path, settings: Settings, *, told: Callable[[str], None] = lam
         staged.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"{settings.home}: cannot be written ({error.strerror}). Nothing was restored.") from error
-    try:
+    with ExitStack() as undo:
+        undo.callback(_clear, settings)
         told("unpacking")
         facts = archive.unpack(path, staged)
         _require_same_kind(facts, settings, path)
@@ -102,9 +104,7 @@ def restore(path: Path, settings: Settings, *, told: Callable[[str], None] = lam
         _require_same(found, facts)
         told("mart")
         _publish(settings)
-    except BaseException:
-        _clear(settings)
-        raise
+        undo.pop_all()
     shutil.rmtree(staged)
     return Restored(str(facts["made_at"]), str(facts["release"]), len(facts["tables"]), found)
 
@@ -234,6 +234,9 @@ def _put_in_place(staged: Path, settings: Settings) -> None:
     if (staged / LAKE).exists():
         folder = Path(settings.lake_uri)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            # Empty, as was looked; what is moved to a folder that is there goes into it.
+            folder.rmdir()
         # It may stand on another file system than the home.
         shutil.move(staged / LAKE, folder)
     head = settings.ledger_head_path.name
