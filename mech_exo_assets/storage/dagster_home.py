@@ -21,6 +21,7 @@ from mech_exo_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    import sqlalchemy as sa
 
 URL_VARIABLE = "MECH_EXO_DAGSTER_URL"
 _STORAGE = f"""
@@ -116,14 +117,21 @@ def _on_server(settings: Settings) -> dg.DagsterInstance:
                 way.make_schema(connection, way.schema_of(url))
         finally:
             engine.dispose()
-        _require_package(url)
+        require_package(url)
         instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
         # Dagster makes a connection for each statement, and keeps one only where it is told that it serves pages.
         instance.optimize_for_webserver(**_POOL)
     return instance
 
 
-def _require_package(url: Any) -> None:
+def require_package(url: sa.URL) -> None:
+    """Refuse PostgreSQL where Dagster's package for it is missing.
+
+    Raises
+    ------
+    InputError
+        With how to install it.
+    """
     from importlib.util import find_spec
 
     from mech_exo_assets.storage import connection as way

@@ -197,10 +197,11 @@ def test_what_fails_in_the_middle_leaves_an_empty_home_and_an_empty_database(
 def contents(server: PostgresServer, url: str, settings: Settings) -> dict[str, list[str]]:
     """The rows of all tables, as text, without addresses of artifacts."""
     from mech_exo_assets.storage.backup import rows
+    from mech_exo_assets.storage.databases.parts import parts
 
     found, database = {}, url.rsplit("/", maxsplit=1)[-1]
     with rows.one_state(settings) as connection:
-        for part in rows.parts(settings):
+        for part in parts(settings):
             for table in part.found(connection):
                 query = f'SELECT t::text FROM "{part.schema}"."{table.name}" t'  # noqa: S608
                 text = [row[0].replace(settings.mlflow_artifacts.as_uri(), "") for row in server.execute(query, database=database)]

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings import Settings
-from mech_exo_assets.storage.dagster_home import URL_VARIABLE, open_instance, prepare, run_instance
+from mech_exo_assets.storage.connection import parse
+from mech_exo_assets.storage.dagster_home import URL_VARIABLE, open_instance, prepare, require_package, run_instance
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_tests.postgres import PASSWORD, PostgresServer
 
@@ -126,3 +127,9 @@ def test_what_is_tried_again_and_how_many_run_at_once(tmp_path: Path):
     assert content["concurrency"]["runs"]["max_concurrent_runs"] == 1
     assert content["run_retries"] == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
     assert "storage" not in content
+
+
+def test_a_server_without_dagsters_package_for_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match=r"pip install 'mech-exo\[postgres\]'"):
+        require_package(parse("postgresql://me:hush@host/base"))

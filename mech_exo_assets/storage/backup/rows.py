@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,45 +19,10 @@ from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage import connection as way
 from mech_exo_assets.storage.databases.copying import go_on_after
-from mech_exo_assets.storage.ledger import tables as of_ledger
+from mech_exo_assets.storage.databases.parts import Part, parts
 
 FOLDER = "rows"
-_REVISIONS = frozenset({"alembic_version", "version_info"})
-_MADE_THERE = frozenset({"experiments", "workspaces", "secondary_indexes", "instance_info"})
-"""Tables in which programs put rows of their own when they make them."""
-_OF_SEARCHES = ("mech_exo_search_batches", "mech_exo_holdout_looks")
 _EXACT = ("SET LOCAL client_encoding TO 'UTF8'", "SET LOCAL datestyle TO 'ISO, YMD'", "SET LOCAL extra_float_digits TO 3")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Tables of one program: the named ones of a schema, or all."""
-
-    name: str
-    schema: str
-    tables: tuple[str, ...] | None = None
-
-    def found(self, connection: sa.Connection) -> list[sa.Table]:
-        """The tables that are there, each after those that it refers to."""
-        there = sa.inspect(connection).get_table_names(schema=self.schema)
-        wanted = [name for name in there if name not in _REVISIONS and (self.tables is None or name in self.tables)]
-        metadata = sa.MetaData()
-        metadata.reflect(connection, schema=self.schema, only=wanted)
-        return [table for table in metadata.sorted_tables if table.schema == self.schema and table.name in wanted]
-
-
-def parts(settings: Settings) -> list[Part]:
-    """Of a home whose MECH_EXO_DB_URL names a PostgreSQL database."""
-    from optuna.storages._rdb.models import BaseModel
-
-    # Optuna's tables may stand in the user's default schema, among others'.
-    searches = (*BaseModel.metadata.tables, *_OF_SEARCHES)
-    return [
-        Part("ledger", of_ledger.schema_of(way.parse(settings.ledger_url)) or of_ledger.SCHEMA, ("events",)),
-        Part("searches", way.schema_of(way.parse(settings.studies_url)) or "public", searches),
-        Part("mlflow", str(way.schema_of(way.parse(settings.mlflow_url)))),
-        Part("dagster", str(way.schema_of(way.parse(str(settings.dagster_url))))),
-    ]
 
 
 @contextmanager
@@ -109,10 +73,9 @@ def require_empty(settings: Settings) -> None:
     try:
         with _in_words(url), way.reading(engine) as connection:
             for part in parts(settings):
-                for table in part.found(connection):
-                    if table.name not in _MADE_THERE and connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
-                        where = f"{part.schema}.{table.name}"
-                        raise InputError(f"{way.shown(url)}: {where} holds rows. Restore into an empty database; nothing was restored.")
+                held = part.first_held(connection)
+                if held is not None:
+                    raise InputError(f"{way.shown(url)}: {held} holds rows. Restore into an empty database; nothing was restored.")
     finally:
         engine.dispose()
 
@@ -144,9 +107,7 @@ def _fill(connection: sa.Connection, part: Part, folder: Path, columns: Mapping[
     for name in columns:
         if name.startswith(f"{part.name}/") and not set(columns[name]) <= set(names[name].columns.keys() if name in names else ()):
             raise InputError(f"the backup has rows of {name} which the tables of this release do not take. Nothing was restored.")
-    for table in reversed(found):
-        if table.name in _MADE_THERE:
-            connection.execute(sa.delete(table))
+    part.clear_made(connection)
     for name, table in names.items():
         if name not in columns:
             continue

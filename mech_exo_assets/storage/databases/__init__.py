@@ -3,5 +3,6 @@
 What belongs here: what is done to all of them, such as looking which revision their tables have. What does not: what is in them (`ledger`,
 `studies`, `models`, `dagster_home`).
 
-Parts: `revisions` (what is there, and bringing it to this release), `copying` (from SQLite files to PostgreSQL).
+Parts: `parts` (which tables there are), `revisions` (what is there, and bringing it to this release), `copying` (from SQLite files to
+PostgreSQL).
 """

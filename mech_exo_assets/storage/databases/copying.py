@@ -10,7 +10,7 @@ written to. The files stay as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage import connection as way
 from mech_exo_assets.storage.databases import revisions
-from mech_exo_assets.storage.ledger import Ledger, tables
+from mech_exo_assets.storage.databases.parts import Part, parts
+from mech_exo_assets.storage.ledger import Ledger
 
 _ROWS = 1000
 """Rows in one statement."""
-_REVISION_TABLES = frozenset({"alembic_version", "version_info"})
 _OF_DAGSTERS_RUNS = ("snapshots", "runs", "run_tags", "bulk_actions")
 """What is copied of Dagster's run storage. Cursors, heartbeats and ticks begin anew: they name rows of the tables that they are of."""
 
@@ -36,7 +36,7 @@ class Copied:
     Attributes
     ----------
     name : str
-        One of `revisions.NAMES`, or Dagster's events.
+        Of a part, or Dagster's events.
     rows : int
         Of all tables; 0 where there was nothing to copy.
     """
@@ -74,46 +74,33 @@ def copy(source: Settings, target: Settings, *, told: Callable[[str], None] = la
     _require_newest(source)
     revisions.upgrade(target)
     history = source.dagster_home / "history"
-    parts = {
-        "ledger": _Part(source.ledger_url, tables.schema_of(way.parse(target.ledger_url)), ("events",)),
-        "searches": _Part(source.studies_url, way.schema_of(way.parse(target.studies_url)) or "public"),
-        # MLflow makes an experiment of its own with its tables, and a workspace that it belongs to.
-        "MLflow": _Part(source.mlflow_url, way.schema_of(way.parse(target.mlflow_url)), made_there=("experiments", "workspaces")),
-        "Dagster": _Part(f"sqlite:///{history}/runs.db", way.schema_of(way.parse(str(target.dagster_url))), _OF_DAGSTERS_RUNS),
+    files = {
+        "ledger": source.ledger_url,
+        "searches": source.studies_url,
+        "mlflow": source.mlflow_url,
+        "dagster": f"sqlite:///{history}/runs.db",
     }
+    wanted = [replace(part, tables=_OF_DAGSTERS_RUNS) if part.name == "dagster" else part for part in parts(target)]
     engine = way.create_engine(url)
     try:
         with way.in_words(url), way.writing(engine) as connection:
-            for part in parts.values():
-                _require_empty(connection, part, way.shown(url))
+            for part in wanted:
+                held = part.first_held(connection)
+                if held is not None:
+                    raise InputError(f"{way.shown(url)}: {held} holds rows already; nothing was copied.")
+                part.clear_made(connection)
             told("Dagster's events")
             events = _copy_events(history, str(target.dagster_url))
             copied = []
-            for name, part in parts.items():
-                told(name)
-                copied.append(Copied(name, _copy_part(connection, part)))
+            for part in wanted:
+                told(part.name)
+                copied.append(Copied(part.name, _copy_part(connection, part, files[part.name])))
     finally:
         engine.dispose()
     there = Ledger(target.ledger_url, target.ledger_head_path).verify(head=found.head_hash)
     if not there.ok or (there.events, there.head_hash) != (found.events, found.head_hash):
         raise MechExoError(f"the ledger at {way.shown(url)} is not what was copied ({there.fault}).")
     return [*copied, Copied("Dagster's events", events)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Tables of one file, and the schema that they go to: the named ones, or all that are there; those `made_there` have a row already."""
-
-    source: str
-    schema: str | None
-    names: tuple[str, ...] | None = None
-    made_there: tuple[str, ...] = ()
-
-    def tables(self, connection: sa.Connection) -> list[sa.Table]:
-        """The tables as they stand, each after those that it refers to."""
-        found = sa.MetaData()
-        found.reflect(connection, schema=self.schema, only=self.names)
-        return [table for table in found.sorted_tables if table.name not in _REVISION_TABLES]
 
 
 def _require_newest(settings: Settings) -> None:
@@ -148,24 +135,15 @@ def _copy_events(history: Path, url: str) -> int:
     return count
 
 
-def _require_empty(connection: sa.Connection, part: _Part, where: str) -> None:
-    for table in reversed(part.tables(connection)):
-        count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        if count > (table.name in part.made_there):
-            raise InputError(f"{where}: {table.name} holds rows already; nothing was copied.")
-        if count:
-            connection.execute(sa.delete(table))
-
-
-def _copy_part(connection: sa.Connection, part: _Part) -> int:
-    url = way.parse(part.source)
+def _copy_part(connection: sa.Connection, part: Part, file: str) -> int:
+    url = way.parse(file)
     if not Path(str(url.database)).exists():
         return 0
     engine = way.create_engine(url)
     try:
         with way.in_words(url), way.reading(engine) as old:
             known = set(sa.inspect(old).get_table_names())
-            return sum(_copy_rows(old, connection, table) for table in part.tables(connection) if table.name in known)
+            return sum(_copy_rows(old, connection, table) for table in part.found(connection) if table.name in known)
     finally:
         engine.dispose()
 

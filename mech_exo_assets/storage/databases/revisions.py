@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import dagster as dg
     from optuna.storages import RDBStorage
 
-NAMES = ("ledger", "searches", "MLflow", "Dagster")
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -34,7 +32,7 @@ class State:
     Attributes
     ----------
     name : str
-        One of `NAMES`.
+        ledger, searches, MLflow or Dagster.
     where : str
         URL without its password, or the folder of Dagster's files.
     revision, newest : str or None
@@ -182,6 +180,9 @@ def _upgrade_dagster(settings: Settings) -> None:
 
 def _make_dagsters_tables(url: str, engine: sa.Engine) -> None:
     """The schema and its tables; the home's `dagster.yaml` leads there from the next command on, and not before."""
+    from mech_exo_assets.storage.dagster_home import require_package
+
+    require_package(engine.url)
     with way.writing(engine) as connection:
         way.make_schema(connection, way.schema_of(engine.url))
     from dagster_postgres import DagsterPostgresStorage
