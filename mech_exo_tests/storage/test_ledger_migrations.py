@@ -92,6 +92,17 @@ def test_an_older_one_is_read_refused_for_writing_upgraded_and_goes_on(url: str,
 
 
 @on_both
+def test_who_has_opened_it_before_an_upgrade_goes_on_after_it(url: str, tmp_path: Path):
+    at_revision(url, "0001")
+    anchor.advance(tmp_path / "ledger.head", anchor.Head(1, EVENT[-1]))
+    opened = Ledger(url, tmp_path / "ledger.head")
+    assert opened.revision() == "0001"
+    Ledger(url, tmp_path / "ledger.head").upgrade()
+    assert opened.revision() == migrations.HEAD
+    assert opened.append(Entry("refused", "test", {})).id == 2
+
+
+@on_both
 def test_an_older_and_a_new_one_end_with_the_same_tables(url: str, tmp_path: Path, request: pytest.FixtureRequest):
     at_revision(url, "0001", stamped=False)
     Ledger(url, tmp_path / "ledger.head").upgrade()

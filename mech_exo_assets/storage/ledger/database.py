@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,6 @@ class _Opened:
     url: sa.URL
     engine: sa.Engine
     schema: str | None
-    revision: str
     table: sa.Table
 
 
@@ -94,10 +93,11 @@ class Ledger:
         payload = canonical(entry.payload)
         opened = self._open(make=True)
         assert opened is not None  # noqa: S101
-        migrations.require_newest(opened.revision)
         table = opened.table
         with in_words(opened.url), writing(opened.engine) as connection:
             tables.lock(connection)
+            # Looked at each time: somebody may have upgraded it since it was opened.
+            migrations.require_newest(migrations.revision(connection, opened.schema))
             if entry.key is not None:
                 there = connection.execute(sa.select(table).where(table.c.key == entry.key)).one_or_none()
                 if there is not None:
@@ -217,7 +217,7 @@ class Ledger:
                         return None
                     if there is None:
                         _make(engine, schema)
-                self._opened = _Opened(url, engine, schema, there or migrations.HEAD, tables.events_table(schema))
+                self._opened = _Opened(url, engine, schema, tables.events_table(schema))
             finally:
                 if self._opened is None:
                     engine.dispose()
@@ -240,14 +240,18 @@ class Ledger:
         with in_words(opened.url), writing(opened.engine) as connection:
             tables.lock(connection)
             migrations.upgrade(connection, opened.schema)
-        with self._lock:
-            self._opened = replace(opened, revision=migrations.HEAD)
         return before, migrations.HEAD
 
     def revision(self) -> str | None:
         """Revision of its tables; None where there are none yet."""
+        from mech_exo_assets.storage.connection import in_words, reading
+        from mech_exo_assets.storage.ledger import migrations
+
         opened = self._open(make=False)
-        return None if opened is None else opened.revision
+        if opened is None:
+            return None
+        with in_words(opened.url), reading(opened.engine) as connection:
+            return migrations.revision(connection, opened.schema)
 
 
 def _make(engine: sa.Engine, schema: str | None) -> None:
