@@ -81,15 +81,18 @@ def take_over(text: str) -> Settings:
             f"this worker (process {os.getpid()}) has loaded the asset graph with other settings ({differing}). Give each home workers of "
             "its own, and restart them after a change of settings or strategy."
         )
-    wanted = json.loads(text)
     if _taken is None:
-        for name, value in wanted["fields"].items():
+        for name, value in json.loads(text)["fields"].items():
             if value not in (None, ""):
                 os.environ[f"MECH_EXO_{name.upper()}"] = str(value)
     settings = load_settings()
-    if _database(settings) != wanted["database"]:
+    # What this machine makes of them: its environment may name another database, and its file of choices may be another one.
+    own = settings_text(settings)
+    differing = _differing(own, text)
+    if differing:
         raise InputError(
-            f"this worker's MECH_EXO_DB_URL names {_database(settings)}, and the run's {wanted['database']}; start it with the same one."
+            f"on this worker's machine (process {os.getpid()}) the settings of the run are others ({differing}); its database is "
+            f"{json.loads(own)['database']}, and the run's {json.loads(text)['database']}. Start it with the same environment and files."
         )
     _taken = text
     return settings
@@ -109,16 +112,10 @@ class Cluster:
 
     def years(self, first: int, last: int) -> list[tuple[int, int]]:
         """Consecutive spans of years, first and last of each; one where all is computed here."""
-        return [(part[0], part[-1]) for part in self.chunks(range(first, last + 1))]
-
-    def chunks(self, items: Sequence[_Item]) -> list[Sequence[_Item]]:
-        """Consecutive parts of some work, of about the same size; one where all is computed here."""
         if not self.address:
-            return [items]
+            return [(first, last)]
         with _from_a_step(self.address) as found:
-            count = PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
-        size = max(1, -(-len(items) // count))
-        return [items[at : at + size] for at in range(0, len(items), size)]
+            return [(part[0], part[-1]) for part in _parts(found, range(first, last + 1))]
 
     def map(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> list[_Result]:
         """`function(*part)` of each part, in their order. What a part raises is raised."""
@@ -139,10 +136,17 @@ class Cluster:
             there = found.scatter(value, broadcast=True, hash=False)
 
             def divided(items: Sequence[_Item]) -> list[_Result]:
-                parts = [found.submit(function, there, part, pure=False) for part in self.chunks(items)]
+                parts = [found.submit(function, there, part, pure=False) for part in _parts(found, items)]
                 return [result for part in found.gather(parts) for result in part]
 
             yield divided
+
+
+def _parts(found: distributed.Client, items: Sequence[_Item]) -> list[Sequence[_Item]]:
+    """Consecutive parts of some work, of about the same size, a few for each worker."""
+    count = PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
+    size = max(1, -(-len(items) // count))
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 @contextmanager
@@ -161,8 +165,11 @@ def _from_a_step(address: str) -> Generator[distributed.Client]:
 
 
 def of_years(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """The rows of some calendar years."""
-    return frame.filter(pl.col("date").dt.year().is_between(first, last))
+    """The rows of some calendar years; the frame itself where it has no others."""
+    years = frame["date"].dt.year()
+    if frame.is_empty() or (years.min() >= first and years.max() <= last):  # ty: ignore[unsupported-operator]
+        return frame
+    return frame.filter(years.is_between(first, last))
 
 
 def _database(settings: Settings) -> str:

@@ -10,8 +10,8 @@ out when all before it have succeeded, and is named by its run.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -60,40 +60,46 @@ class DaskSteps(dg.Executor):
         text = settings_text(load_settings())
         with client(self._address) as found, execution_plan.start(retry_mode=self.retries) as active:
             done, steps = distributed.as_completed(), {}
-            while not active.is_complete:
-                for step in active.get_steps_to_execute():
-                    future = found.submit(
-                        run_step,
-                        text,
-                        plan_context.reconstructable_job,
-                        plan_context.dagster_run,
-                        plan_context.run_config,
-                        step.key,
-                        active.get_known_state(),
-                        key=f"{plan_context.run_id}/{step.key}",
-                        pure=False,
-                    )
-                    steps[future] = step.key
-                    done.add(future)
-                yield from active.plan_events_iterator(plan_context)
-                if steps:
-                    try:
+            with ExitStack() as undo:
+                # However this ends before all is done, as by Ctrl-C.
+                undo.callback(lambda: found.cancel(list(steps)))
+                while not active.is_complete:
+                    for step in active.get_steps_to_execute():
+                        future = self._handed_out(found, plan_context, step.key, text, active.get_known_state())
+                        steps[future] = step.key
+                        done.add(future)
+                    yield from active.plan_events_iterator(plan_context)
+                    if steps:
                         # Ctrl-C and the end of a run in the UI are heard while waiting.
                         with raise_execution_interrupts():
                             future = next(done)
-                    except BaseException:
-                        found.cancel(list(steps))
-                        raise
-                    yield from self._events(plan_context, active, future, steps.pop(future))
+                        yield from self._events(plan_context, active, future, steps.pop(future))
+
+    @staticmethod
+    def _handed_out(
+        found: distributed.Client, plan_context: PlanOrchestrationContext, step: str, text: str, known: KnownExecutionState
+    ) -> distributed.Future:
+        return found.submit(
+            run_step,
+            text,
+            plan_context.reconstructable_job,
+            plan_context.dagster_run,
+            plan_context.run_config,
+            step,
+            known,
+            key=f"{plan_context.run_id}/{step}",
+            pure=False,
+        )
 
     def _events(
         self, plan_context: PlanOrchestrationContext, active: ActiveExecution, future: distributed.Future, key: str
     ) -> Iterator[dg.DagsterEvent]:
         """What a worker has told of a step; where it told nothing, that the step has failed, and why."""
-        try:
+        failure = future.exception()
+        if failure is None:
             events = future.result()
-        except Exception:  # noqa: BLE001 (whatever it is, it becomes the step's failure, with its traceback)
-            error = serializable_error_info_from_exc_info(sys.exc_info())
+        else:
+            error = serializable_error_info_from_exc_info((type(failure), failure, future.traceback()))
             context = plan_context.for_step(active.get_step_by_key(key))
             events = [self.log_failure_or_retry_event_after_error(context, error, active.get_known_state())]
         for event in events:

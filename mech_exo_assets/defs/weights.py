@@ -89,7 +89,7 @@ def searched(
     before = len(store.trials())
     with cluster.sharing(_judged, problem.objective) as divided:
         trials = search(
-            _Divided(divided, problem.objective),
+            problem.objective if divided is None else _Divided(divided),
             problem.space,
             strategy.search,
             store,
@@ -126,13 +126,13 @@ def searched(
 
 @dataclass(frozen=True)
 class _Divided:
-    """The objective, whose candidates are judged in parts where there are workers for them."""
+    """What judges candidates in parts, on other machines, whose number of threads is theirs."""
 
-    divided: "Callable[[Sequence[Candidate]], list[Evaluation | str]] | None"
-    whole: "Objective"
+    divided: "Callable[[Sequence[Candidate]], list[Evaluation | str]]"
 
     def evaluate(self, candidates: "Sequence[Candidate]", *, workers: int = 1) -> "list[Evaluation | str]":
-        return self.whole.evaluate(candidates, workers=workers) if self.divided is None else self.divided(candidates)
+        del workers
+        return self.divided(candidates)
 
 
 def _judged(objective: "Objective", candidates: "Sequence[Candidate]") -> "list[Evaluation | str]":

@@ -51,6 +51,9 @@ def test_without_a_scheduler_work_is_one_part_and_done_here():
 def test_rows_of_some_years():
     frame = pl.DataFrame({"date": [dt.date(year, 7, 1) for year in range(2000, 2006)], "value": range(6)})
     assert of_years(frame, 2001, 2003)["value"].to_list() == [1, 2, 3]
+    # What is the whole frame is not copied.
+    assert of_years(frame, 1999, 2005) is frame
+    assert of_years(frame.clear(), 1999, 2005).is_empty()
 
 
 def test_no_password_travels(tmp_path: Path):
@@ -86,9 +89,24 @@ def test_a_worker_takes_the_settings_of_its_first_task_and_refuses_others(tmp_pa
 def test_a_worker_with_another_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MECH_EXO_DB_URL", "postgresql://me:hush@elsewhere/base")
     text = settings_text(Settings(home=tmp_path, db_url=SecretStr("postgresql://me:hush@host/base")))
-    with pytest.raises(InputError, match="names postgresql://elsewhere/base, and the run's postgresql://host/base") as told:
+    with pytest.raises(InputError, match="its database is postgresql://elsewhere/base, and the run's postgresql://host/base") as told:
         take_over(text)
     assert "hush" not in str(told.value)
+
+
+def test_a_worker_whose_own_file_of_choices_is_another_is_refused(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("seed: 3\n")
+    text = settings_text(Settings(home=tmp_path / "home", config=tmp_path / "mine.yaml"))
+    # As on a machine that has another file at this path.
+    (tmp_path / "mine.yaml").write_text("seed: 4\n")
+    with pytest.raises(InputError, match=r"the settings of the run are others \(choices\)"):
+        take_over(text)
+
+
+def test_a_worker_with_a_namespace_of_its_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MECH_EXO_NAMESPACE", "ann")
+    with pytest.raises(InputError, match=r"are others \(namespace\)"):
+        take_over(settings_text(Settings(home=tmp_path, namespace="")))
 
 
 def test_a_scheduler_that_does_not_answer_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
