@@ -12,10 +12,8 @@ import pytest
 import yaml
 
 SOURCE = "simulator:names=12,sessions=420,seed=5"
-VARIABLES = (
-    *(f"MECH_EXO_{name}" for name in ("HOME", "LAKE", "SOURCE", "CONFIG", "EXECUTOR", "DB_URL", "NAMESPACE", "DASK", "DAGSTER_URL")),
-    "DAGSTER_HOME",
-)
+_SETTINGS = ("HOME", "LAKE", "SOURCE", "CONFIG", "EXECUTOR", "DB_URL", "NAMESPACE", "DASK", "DAGSTER_URL", "KEEP_DAYS")
+VARIABLES = (*(f"MECH_EXO_{name}" for name in _SETTINGS), "DAGSTER_HOME")
 TRAINED = {
     f"learning/{name}"
     for name in ("lightgbm", "xgboost", "ridge", "models", "stacking", "explanations", "dependence", "interactions", "registered")

@@ -6,6 +6,7 @@ What belongs here: the command. What does not: what may go (`storage.maintenance
 from __future__ import annotations
 
 import json as json_module
+import os
 import sys
 from typing import Annotated, Any
 
@@ -43,9 +44,10 @@ def maintain(
     json: Json = False,
 ) -> None:
     """Let old versions of tables and old runs go. What the ledger names stays for ever, so that `mech-exo replay` can read it."""
-    settings = settings_of_home(home)
     if keep_days is not None:
-        settings = settings.model_copy(update={"keep_days": keep_days})
+        # Where the graph is loaded anew, as on a cluster, it is with the environment.
+        os.environ["MECH_EXO_KEEP_DAYS"] = str(keep_days)
+    settings = settings_of_home(home)
     lake = Lake(settings.lake_uri)
     require_tables(lake, settings, [PRICES], command="mech-exo run")
     figures, sizes = _tried(settings, lake) if dry_run else _done(settings, lake, Console(stderr=True, quiet=json))
