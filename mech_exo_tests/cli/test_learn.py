@@ -119,6 +119,22 @@ def test_without_mlflow_nothing_is_trained_and_no_table_written(
     assert not TRAINED & set(Lake(home / "lake").tables())
 
 
+def test_where_only_mlflow_is_away_the_training_says_so_before_anything_is_trained(
+    mech_exo: Command, finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home = tmp_path / "home"
+    shutil.copytree(finished_home, home)
+    # A folder where MLflow's file should be; Dagster's are in the home.
+    (tmp_path / "base.mlflow.db").mkdir()
+    monkeypatch.setenv("MECH_EXO_DB_URL", f"sqlite:///{tmp_path}/base.db")
+    said = mech_exo("learn", "--home", home)
+    assert said.code == 2
+    told = said.err.strip().splitlines()[-1]
+    assert "learning/training" in told
+    assert "the database cannot be used" in told
+    assert not TRAINED & set(Lake(home / "lake").tables())
+
+
 def test_before_a_run_and_before_a_training_it_says_what_to_do(mech_exo: Command, finished_home: Path, tmp_path: Path):
     said = mech_exo("learn", "--home", tmp_path / "empty")
     assert said.code == 1
