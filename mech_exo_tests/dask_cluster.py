@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mech_exo_tests.e2e.browser import free_port
+from mech_exo_tests.ports import free_port
 
 ONE_THREAD = {"NUMBA_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Environment of a worker that computes with one thread, so that two of them have two."""

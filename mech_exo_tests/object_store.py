@@ -9,15 +9,15 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
+
+from mech_exo_tests.ports import free_ports
 
 ACCESS_KEY = "MECHEXOACCESSKEY"
 SECRET = "hush/Secret+Word=0123456789"  # noqa: S105 - of a server that lives as long as the test
@@ -110,12 +110,3 @@ class ObjectStore:
 def without_stores() -> dict[str, str]:
     """The environment of this process without any variable of an object store."""
     return {name: value for name, value in os.environ.items() if not name.startswith(OF_STORES)}
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

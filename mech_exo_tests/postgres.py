@@ -10,12 +10,13 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from mech_exo_tests.ports import free_port
 
 USER = "mech"
 PASSWORD = "hush p@ss/{word}"  # noqa: S105 - of a server that lives as long as the test; with all that a URL has to escape
@@ -57,7 +58,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start, or start again on the same data and port."""
         if not hasattr(self, "port"):
-            self.port = _free_port()
+            self.port = free_port()
         options = [
             "-p",
             str(self.port),
@@ -148,9 +149,3 @@ def _unprivileged() -> dict[str, Any]:
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     entry = known.get("postgres") or known["nobody"]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

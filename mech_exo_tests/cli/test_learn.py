@@ -12,8 +12,8 @@ import yaml
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.e2e.browser import free_port
 from mech_exo_tests.learned import TRAINED
+from mech_exo_tests.ports import free_port
 
 KINDS = ("lightgbm", "xgboost", "ridge")
 

@@ -15,7 +15,8 @@ from mech_exo_assets.cli import up as up_module
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.e2e.browser import answers, free_port, served, wait_until_answered
+from mech_exo_tests.e2e.browser import answers, served, wait_until_answered
+from mech_exo_tests.ports import free_port
 from mech_exo_tests.storage.trainings import PNG, training
 
 SLEEP = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"]

@@ -16,8 +16,8 @@ from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.models import ModelRegistry
 from mech_exo_tests.defs.learned import Home
-from mech_exo_tests.e2e.browser import free_port
 from mech_exo_tests.learned import TRAINED
+from mech_exo_tests.ports import free_port
 from mech_exo_tests.quant.lifecycle.facts import version
 
 KINDS = ("lightgbm", "xgboost", "ridge")

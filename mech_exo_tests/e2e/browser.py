@@ -1,6 +1,5 @@
 """A real browser on a real `mech-exo up`."""
 
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,16 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from mech_exo_tests.ports import free_port
+
 CHROMIUM = Path("/usr/bin/chromium")
 # Without these, Chromium calls its makers' hosts at every start.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

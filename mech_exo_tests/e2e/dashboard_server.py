@@ -10,7 +10,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mech_exo_tests.e2e.browser import free_port, wait_until_answered
+from mech_exo_tests.e2e.browser import wait_until_answered
+from mech_exo_tests.ports import free_port
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.models import ModelRegistry
-from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, free_port, served, wait_until_answered
+from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, served, wait_until_answered
+from mech_exo_tests.ports import free_port
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 

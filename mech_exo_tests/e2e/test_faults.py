@@ -24,9 +24,10 @@ from mech_exo_assets.quant.lifecycle.reigns import champion, champion_table
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger
-from mech_exo_tests.e2e.browser import free_port, wait_until_answered
+from mech_exo_tests.e2e.browser import wait_until_answered
 from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.e2e.market_folder import mech_exo
+from mech_exo_tests.ports import free_port
 from mech_exo_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow

@@ -23,8 +23,9 @@ from websockets.sync.client import connect
 
 from mech_exo_assets.dashboard.access.users import remove_user, write_user
 from mech_exo_tests.dashboard.asking import PASSWORD, with_users
-from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, free_port, served
+from mech_exo_tests.e2e.browser import ARGUMENTS, CHROMIUM, served
 from mech_exo_tests.learned import VARIABLES
+from mech_exo_tests.ports import free_port
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
 OPENSSL = shutil.which("openssl")

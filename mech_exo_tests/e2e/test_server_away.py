@@ -14,8 +14,9 @@ import pytest
 from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger
-from mech_exo_tests.e2e.browser import free_port, wait_until_answered
+from mech_exo_tests.e2e.browser import wait_until_answered
 from mech_exo_tests.e2e.test_faults import prepared
+from mech_exo_tests.ports import free_port
 from mech_exo_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.contracts import ContractError
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_tests.storage.small_tables import assert_whole_while_written, scores, universe
 
 KEY = SCORES.key
 
@@ -29,18 +29,6 @@ KEY = SCORES.key
 @pytest.fixture
 def lake(tmp_path) -> Lake:
     return Lake(tmp_path / "lake")
-
-
-def scores(*years: int, value: float = 1.0, names: int = 2, **factors: float) -> pl.DataFrame:
-    """Three sessions of each year, and the factor `size` beside those that are named."""
-    days = [date(year, 1, day) for year in years for day in (3, 4, 5)]
-    symbols = [f"S{number}" for number in range(names)]
-    frame = pl.DataFrame({"date": days}, schema={"date": pl.Date}).join(pl.DataFrame({"symbol": symbols}), how="cross")
-    return frame.with_columns(pl.lit(each).alias(name) for name, each in {"size": value, **factors}.items())
-
-
-def universe(*symbols: str) -> pl.DataFrame:
-    return pl.DataFrame([{"symbol": symbol, "asset_class": "equity"} for symbol in symbols], schema=UNIVERSE.dtypes())
 
 
 def values_by_year(lake: Lake, **which) -> dict[int, float]:
@@ -251,23 +239,7 @@ def test_files_that_no_commit_names_are_not_seen(lake):
 
 
 def test_a_reader_during_writes_sees_whole_versions_only(lake):
-    lake.write(SCORES, scores(2019, 2020, value=0.0, names=500), years=[2019, 2020])
-
-    def write_on() -> None:
-        for number in range(1, 25):
-            lake.write(SCORES, scores(2019, 2020, value=float(number), names=500), years=[2019, 2020])
-
-    seen = []
-    with ThreadPoolExecutor(1) as pool:
-        writer = pool.submit(write_on)
-        while not writer.done():
-            table = lake.read(KEY)
-            assert len(table) == 3000
-            (value,) = table["size"].unique()
-            seen.append(value)
-        writer.result()
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 1
+    assert_whole_while_written(lake, names=500, writes=24)
 
 
 KILLED_WRITER = """

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -18,6 +18,7 @@ from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import MODELS, SCORES, TABLES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import PUBLISHED, Mart, Published, update
+from mech_exo_tests.storage.small_tables import scores, universe
 
 
 @pytest.fixture
@@ -28,18 +29,6 @@ def lake(tmp_path) -> Lake:
 @pytest.fixture
 def mart(tmp_path) -> Mart:
     return Mart(tmp_path / "mech_exo.duckdb")
-
-
-def scores(*years: int, value: float = 1.0, names: int = 2, **factors: float) -> pl.DataFrame:
-    days = [date(year, 1, day) for year in years for day in (3, 4, 5)]
-    frame = pl.DataFrame({"date": days}, schema={"date": pl.Date}).join(
-        pl.DataFrame({"symbol": [f"S{number}" for number in range(names)]}), how="cross"
-    )
-    return frame.with_columns(pl.lit(each).alias(name) for name, each in {"size": value, **factors}.items())
-
-
-def universe(*symbols: str) -> pl.DataFrame:
-    return pl.DataFrame([{"symbol": symbol, "asset_class": "equity"} for symbol in symbols], schema=UNIVERSE.dtypes())
 
 
 def publish(mart: Mart, lake: Lake) -> dict[str, Published]:

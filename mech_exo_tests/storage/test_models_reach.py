@@ -18,7 +18,7 @@ from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.models import ModelRegistry, reach, saving
 from mech_exo_assets.storage.studies import StudyDatabase
-from mech_exo_tests.e2e.browser import free_port
+from mech_exo_tests.ports import free_port
 from mech_exo_tests.postgres import PostgresServer
 from mech_exo_tests.storage.searches import DIRECTIONS
 from mech_exo_tests.storage.trainings import FEATURES, model, rows, training

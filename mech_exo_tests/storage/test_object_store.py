@@ -8,11 +8,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 
 import obstore
-import polars as pl
 import pytest
 from obstore.exceptions import AlreadyExistsError
 from polars.testing import assert_frame_equal
@@ -21,18 +19,9 @@ from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import SCORES, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.maintenance.tables import maintain_table
+from mech_exo_tests.storage.small_tables import assert_whole_while_written, scores, universe
 
 KEY = SCORES.key
-
-
-def scores(*years: int, value: float = 1.0, names: int = 2, **factors: float) -> pl.DataFrame:
-    days = pl.DataFrame({"date": [date(year, 1, day) for year in years for day in (3, 4, 5)]}, schema={"date": pl.Date})
-    frame = days.join(pl.DataFrame({"symbol": [f"S{number}" for number in range(names)]}), how="cross")
-    return frame.with_columns(pl.lit(each).alias(name) for name, each in {"size": value, **factors}.items())
-
-
-def universe(*symbols: str) -> pl.DataFrame:
-    return pl.DataFrame([{"symbol": symbol, "asset_class": "equity"} for symbol in symbols], schema=UNIVERSE.dtypes())
 
 
 def test_the_server_lets_one_of_many_puts_of_a_new_name_succeed(bucket):
@@ -194,24 +183,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_version_in_a_bucket(bucket):
 
 
 def test_a_reader_during_writes_sees_whole_versions_only(bucket):
-    lake = Lake(bucket)
-    lake.write(SCORES, scores(2019, 2020, value=0.0, names=200), years=[2019, 2020])
-
-    def write_on() -> None:
-        for number in range(1, 13):
-            lake.write(SCORES, scores(2019, 2020, value=float(number), names=200), years=[2019, 2020])
-
-    seen = []
-    with ThreadPoolExecutor(1) as pool:
-        writer = pool.submit(write_on)
-        while not writer.done():
-            table = lake.read(KEY)
-            assert len(table) == 1200
-            (value,) = table["size"].unique()
-            seen.append(value)
-        writer.result()
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 1
+    assert_whole_while_written(Lake(bucket), names=200, writes=12)
 
 
 def test_who_is_never_faster_than_others_is_told_so(bucket, monkeypatch):

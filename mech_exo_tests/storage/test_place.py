@@ -15,7 +15,8 @@ from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.schemas import UNIVERSE
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.place import Place, _shown
-from mech_exo_tests.object_store import ACCESS_KEY, SECRET, free_ports
+from mech_exo_tests.object_store import ACCESS_KEY, SECRET
+from mech_exo_tests.ports import free_ports
 
 FAULTS = [
     pytest.param(

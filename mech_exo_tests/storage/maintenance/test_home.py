@@ -15,7 +15,7 @@ from mech_exo_assets.storage.event_log import kept_instance
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.maintenance import Done, Upkeep
-from mech_exo_tests.storage.test_lake import scores, universe
+from mech_exo_tests.storage.small_tables import scores, universe
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_assets.storage.maintenance import GRACE, TableState, lost_versions, named_versions
 from mech_exo_assets.storage.maintenance.tables import maintain_table, read_versions
 from mech_exo_assets.storage.table_files import TableFiles
-from mech_exo_tests.storage.test_lake import scores, universe
+from mech_exo_tests.storage.small_tables import scores, universe
 
 KEY = SCORES.key
 NOW, NO_GRACE = dt.datetime.max.replace(tzinfo=dt.UTC), dt.timedelta(0)
