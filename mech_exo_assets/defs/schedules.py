@@ -10,7 +10,7 @@ import dagster as dg
 
 from mech_exo_assets.defs.jobs import LEARNING, MAINTENANCE, MARKET_REFRESH, NIGHTLY_BACKTEST, WEIGHT_SEARCH
 from mech_exo_assets.defs.partitions import YEARS
-from mech_exo_assets.defs.runs import year_range_tags
+from mech_exo_assets.defs.runs import REASON_TAG, year_range_tags
 
 LAST_YEARS = 2
 """Year partitions that a daily refresh computes, so that a day's cost does not grow with the history."""
@@ -19,6 +19,10 @@ LAST_YEARS = 2
 def _last_years(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     keys = YEARS.get_partition_keys(context.scheduled_execution_time)[-LAST_YEARS:]
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags=year_range_tags(int(keys[0]), int(keys[-1])))
+
+
+def _weekly(context: dg.ScheduleEvaluationContext, reason: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={REASON_TAG: reason})
 
 
 @dg.schedule(
@@ -51,7 +55,7 @@ def nightly_backtest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
 )
 def weekly_learning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """Train on Saturdays, before weights are searched. A model whose time has not come is not fitted again: most weeks cost seconds."""
-    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": "weekly training"})
+    yield _weekly(context, "weekly training")
 
 
 @dg.schedule(
@@ -62,8 +66,7 @@ def weekly_learning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
 )
 def weekly_weight_search(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """Search weights on Saturdays. Within a month, in which the hold-out stays the same, trials that are done are not tried again."""
-    reason = "weekly weight search"
-    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": reason})
+    yield _weekly(context, "weekly weight search")
 
 
 @dg.schedule(
@@ -74,4 +77,4 @@ def weekly_weight_search(context: dg.ScheduleEvaluationContext) -> Iterator[dg.R
 )
 def weekly_maintenance(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """Clean on Sundays, when no market is read and the training and search of Saturday have ended."""
-    yield dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), tags={"mech_exo/reason": "weekly maintenance"})
+    yield _weekly(context, "weekly maintenance")

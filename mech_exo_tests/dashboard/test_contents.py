@@ -126,3 +126,10 @@ def test_a_page_without_a_grid_does_not_begin_with_its_script(retrained_home: Pa
     assert "_dash-component-suites/dash_ag_grid" not in document
     script = client.get("/content?path=%2Ffactors", headers={"Host": "127.0.0.1"}).json["scripts"][0]
     assert client.get(script, headers={"Host": "127.0.0.1"}).status_code == 200
+
+
+def test_a_program_that_has_to_sign_in_first_is_told_so_and_not_sent_the_form(guarded: Flask):
+    client = guarded.test_client()
+    for address in ("/content?path=%2F", "/state"):
+        answer = client.get(address, headers={"Host": "127.0.0.1", "Accept": "application/json, text/plain"})
+        assert answer.status_code == 401, address

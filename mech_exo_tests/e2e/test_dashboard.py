@@ -221,6 +221,54 @@ def test_light_and_dark_are_switched_and_remembered(tab: Any, full: str):
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == after
 
 
+def test_a_page_that_is_no_longer_the_newest_says_so_and_does_not_change_by_itself(tab: Any, retrained_home: Path, tmp_path: Path):
+    home = copy_of(retrained_home, tmp_path / "home")
+    settings = Settings(home=home)
+    tab.clock.install()
+    with dashboard(home) as address:
+        tab.goto(address)
+        tab.wait_for_selector("#page-title")
+        tab.clock.run_for(61_000)
+        assert tab.locator("#news").is_hidden()
+        ledger = Ledger(settings.ledger_url, settings.ledger_head_path)
+        ledger.append(Entry("drift_detected", "test", {"summary": "Live has drifted.", "as_of": "2020-01-02"}, version="x"))
+        # The server reads the ledger again after two seconds.
+        time.sleep(3)
+        tab.clock.run_for(61_000)
+        tab.wait_for_selector("#news:not([hidden])")
+        assert "Live has drifted." not in tab.text_content("#main")
+        tab.click("#news")
+        tab.wait_for_selector("#alerts table")
+        assert "Live has drifted." in tab.text_content("#alerts")
+        assert tab.locator("#news").is_hidden()
+
+
+def test_who_clicks_on_after_the_session_has_ended_is_led_to_the_sign_in_and_back(browser: Any, retrained_home: Path, tmp_path: Path):
+    users = with_users(tmp_path / "users.yaml", ann="viewer")
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    with dashboard(retrained_home, variables={"MECH_EXO_AUTH": str(users)}) as address:
+        page.goto(address)
+        page.fill("#name", "ann")
+        page.fill("#password", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_selector("#page-title")
+        page.context.clear_cookies()
+        page.click("nav >> text=Strategy")
+        page.wait_for_selector("#password")
+        assert page.url == f"{address}/sign-in?next=%2Fstrategy"
+    page.close()
+
+
+def test_a_page_that_cannot_be_fetched_says_so(browser: Any, full: str):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    opened(page, full)
+    page.route("**/content?*", lambda route: route.fulfill(status=500, body=""))
+    page.click("nav >> text=Strategy")
+    until(page, "document.getElementById('page-title').textContent === 'This page could not be fetched'")
+    assert "The server answered 500." in page.text_content("[role=alert]")
+    page.close()
+
+
 def test_a_plot_and_a_table_are_downloaded(tab: Any, full: str):
     opened(tab, f"{full}/strategy")
     tab.hover("#equity")

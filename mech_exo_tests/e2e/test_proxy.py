@@ -243,11 +243,12 @@ def handshake(desk: Desk, origin: str | None = None, **headers: str) -> int:
     """The code by which a websocket is answered; 101 where it is opened and Dagster speaks."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     sock = socket.create_connection(("127.0.0.1", desk.dagster))
-    how: dict[str, Any] = {"sock": sock, "ssl": trusting(), "subprotocols": ["graphql-ws"], "proxy": None}
+    # The library's own ten seconds are too few for a UI that a machine of CI starts beside other tests.
+    how: dict[str, Any] = {"sock": sock, "ssl": trusting(), "subprotocols": ["graphql-ws"], "proxy": None, "open_timeout": 120}
     try:
         with connect(f"wss://{NAME}:{desk.dagster}/graphql", origin=origin, additional_headers=sent, **how) as opened:
             opened.send(json.dumps({"type": "connection_init", "payload": {}}))
-            assert json.loads(opened.recv(timeout=30))["type"] == "connection_ack"
+            assert json.loads(opened.recv(timeout=120))["type"] == "connection_ack"
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code

@@ -5,7 +5,9 @@
   let state = null, asked = 0, seen = false;
 
   // The first page is on its way before Dash's own scripts are read.
-  const content = (path) => fetch(`/content?path=${encodeURIComponent(path)}`);
+  // Asked as a program: who has to sign in first is told so, and not sent the form.
+  const asProgram = {headers: {Accept: "application/json, text/plain"}};
+  const content = (path) => fetch(`/content?path=${encodeURIComponent(path)}`, asProgram);
   let first = {path: location.pathname, answer: content(location.pathname)};
   first.answer.catch(() => {});
 
@@ -55,7 +57,7 @@
 
   setInterval(async () => {
     if (document.hidden || state === null) return;
-    const answer = await fetch("/state").catch(() => null);
+    const answer = await fetch("/state", asProgram).catch(() => null);
     if (answer && answer.ok && await answer.text() !== state) document.getElementById("news").hidden = false;
   }, MINUTE);
   document.addEventListener("click", (event) => { if (event.target.closest("#news")) location.reload(); });
