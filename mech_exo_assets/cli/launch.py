@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from mech_exo_assets.cli.memory import PeakMemory
 from mech_exo_assets.cli.options import dagster_instance
 from mech_exo_assets.defs.runs import ACTOR_TAG, NOT_TRIED_AGAIN, REASON_TAG
 from mech_exo_assets.errors import InputError, MechExoError
@@ -36,11 +37,14 @@ class Launched:
         Seconds of each stage.
     not_passed : list of dict
         Asset, check and figures of each asset check that did not pass.
+    memory : PeakMemory
+        What this process has held; of each stage too, where stages run in it.
     """
 
     run_id: str
     stages: dict[str, float]
     not_passed: list[dict[str, str]]
+    memory: PeakMemory
 
 
 def launch(
@@ -68,14 +72,15 @@ def launch(
 
     with _storage_in_words(settings), dagster_instance(settings) as instance:
         _fail_abandoned_runs(instance, tags[ACTOR_TAG])
-        progress = RunProgress(console)
+        memory = PeakMemory()
+        progress = RunProgress(console, None if settings.dask else memory)
         if settings.dask:
             run_id, events = _on_workers(instance, what, {**tags, **NOT_TRIED_AGAIN}, progress)
         else:
             run_id, events = _here(instance, definitions, what, {**tags, **NOT_TRIED_AGAIN}, progress)
     if not any(event.is_job_success for event in events):
         _raise_failure(run_id, events)
-    return Launched(run_id, progress.seconds, progress.not_passed)
+    return Launched(run_id, progress.seconds, progress.not_passed, memory)
 
 
 def _here(

@@ -14,6 +14,7 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from mech_exo_assets.cli.memory import PeakMemory
 from mech_exo_assets.defs.progress import FORM
 
 _COUNTED = re.compile(FORM.format(done=r"(\d+)", wanted=r"(\d+)", what=r"(trials|models)"))
@@ -28,10 +29,13 @@ class RunProgress(logging.Handler):
     ----------
     console : Console
         Where to write.
+    memory : PeakMemory, optional
+        Takes note of each stage's peak, where stages run in this process.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, memory: PeakMemory | None = None) -> None:
         super().__init__()
+        self._memory = memory
         self.seconds: dict[str, float] = {}
         self.not_passed: list[dict[str, str]] = []
         self._started: dict[str, float] = {}
@@ -68,11 +72,15 @@ class RunProgress(logging.Handler):
         stage = event.step_key.replace("__", "/")
         if event.event_type == dg.DagsterEventType.STEP_START:
             self._started[stage] = at
+            if self._memory is not None:
+                self._memory.begin()
             self._bar.update(self._task, description=stage)
         elif event.event_type in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
             done = event.event_type == dg.DagsterEventType.STEP_SUCCESS
             self.seconds[stage] = event.step_success_data.duration_ms / 1000 if done else at - self._started.get(stage, at)
             mark = "[green]done[/]  " if done else "[red]failed[/]"
+            if self._memory is not None:
+                self._memory.end(stage)
             self._bar.console.print(f"{mark} {stage:<26} {self.seconds[stage]:6.2f} s", highlight=False)
             self._bar.advance(self._task)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION and not event.asset_check_evaluation_data.passed:

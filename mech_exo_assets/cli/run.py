@@ -6,7 +6,6 @@ What belongs here: planning a refresh, launching it, and saying what came out. W
 from __future__ import annotations
 
 import json as json_module
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import typer
 from rich.console import Console
 
 from mech_exo_assets.cli.launch import Launched, launch
+from mech_exo_assets.cli.memory import PeakMemory
 from mech_exo_assets.cli.options import (
     Config,
     Home,
@@ -64,6 +64,7 @@ class Outcome:
         Seconds of each stage.
     not_passed : list of dict
         Asset, check and figures of each asset check that did not pass.
+    memory : PeakMemory
     """
 
     plan: Plan | None
@@ -71,6 +72,7 @@ class Outcome:
     seconds: float
     stages: dict[str, float]
     not_passed: list[dict[str, str]]
+    memory: PeakMemory
 
 
 def run(
@@ -105,17 +107,19 @@ def run(
         todo = plan(now, last, because=because)
         stages: dict[str, float] = {}
         not_passed: list[dict[str, str]] = []
+        memory = PeakMemory()
         run_id = None
         if todo is not None:
             console.print(f"Computing {todo.first_year} to {todo.last_year}: {todo.reason}.", highlight=False)
             keys = None if select is None else _selected(select, definitions.resolve_asset_graph())
             begin(settings.home, last, todo)
             done = _execute(settings, definitions, todo, keys=keys, console=console)
-            run_id, stages, not_passed = done.run_id, done.stages, done.not_passed
+            run_id, stages, not_passed, memory = done.run_id, done.stages, done.not_passed, done.memory
             if select is None:
                 write_record(settings.home, now, run_id=run_id)
                 _keep_choices(settings)
-    summary = _summary(settings, strategy, data, Outcome(todo, run_id, time.perf_counter() - started, stages, not_passed))
+    outcome = Outcome(todo, run_id, time.perf_counter() - started, stages, not_passed, memory)
+    summary = _summary(settings, strategy, data, outcome)
     if json:
         sys.stdout.write(json_module.dumps(summary, indent=1, default=str) + "\n")
     else:
@@ -206,8 +210,9 @@ def _summary(settings: Settings, strategy: Strategy, data: MarketData, outcome: 
         "reason": "source, strategy and code are as they were" if plan is None else plan.reason,
         "years_computed": None if plan is None else [plan.first_year, plan.last_year],
         "seconds": round(outcome.seconds, 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": outcome.memory.in_all(),
         "stages": {stage: round(seconds, 3) for stage, seconds in outcome.stages.items()},
+        "stages_memory_mb": outcome.memory.stages,
         "symbols": data.prices["symbol"].n_unique(),
         "sessions": data.prices["date"].n_unique(),
         "first_date": data.prices["date"].min(),
