@@ -175,9 +175,13 @@ def _by_factor(profits: Profits, composition: Composition, *, target_dates: Date
     for name in names:
         _part(scores[name], weights[name], known, there, parts)
         composite += parts
-    scale, learned = _blend(composite, there, composition.blended)
-    if scale is not None:
-        composite = _centred(composite * scale, there) + learned
+    scale, learned, active = _blend(composite, there, composition.blended)
+
+    def shrunk(part: Matrix) -> Matrix:
+        # A session without a blend is as it was to the last bit, whatever other sessions are computed with it.
+        return np.where(active, _centred(part * scale, there), part) if active.any() else part
+
+    composite = shrunk(composite) + learned
     column = np.searchsorted(scores.symbols, profits.symbols)
     column[column == len(scores.symbols)] = 0
     known_name = (in_force >= 0)[:, None] & (scores.symbols[column] == profits.symbols)
@@ -193,15 +197,15 @@ def _by_factor(profits: Profits, composition: Composition, *, target_dates: Date
 
     for name in names:
         _part(scores[name], weights[name], known, there, parts)
-        divided[name] = gained(parts if scale is None else _centred(parts * scale, there))
-    if scale is not None:
+        divided[name] = gained(shrunk(parts))
+    if active.any():
         divided[ML_ALPHA] = gained(learned)
     divided[OTHER] = _total(np.where(usable, 0.0, profits.profit))
     return divided
 
 
-def _blend(composite: Matrix, there: NDArray[np.bool_], blended: tuple[Matrix, Vector] | None) -> tuple[Matrix | None, Matrix]:
-    """By what the parts of the other factors shrink, and the part of the machine-learned one; (None, zeros) where it has none.
+def _blend(composite: Matrix, there: NDArray[np.bool_], blended: tuple[Matrix, Vector] | None) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+    """By what the parts of the other factors shrink, the part of the machine-learned one, and the sessions in which it has one.
 
     Parameters
     ----------
@@ -213,7 +217,7 @@ def _blend(composite: Matrix, there: NDArray[np.bool_], blended: tuple[Matrix, V
         See `Composition`.
     """
     if blended is None or not blended[1].any():
-        return None, np.zeros(composite.shape)
+        return np.ones(composite.shape), np.zeros(composite.shape), np.zeros((len(composite), 1), dtype=bool)
     ml_alpha, weights = blended
     learned = standardised(np.where(there, ml_alpha, np.nan))
     share = np.where(np.isnan(learned), 0.0, weights[:, None])
@@ -221,7 +225,7 @@ def _blend(composite: Matrix, there: NDArray[np.bool_], blended: tuple[Matrix, V
     # Where it has no weight, or nothing to say, the composite is what it was.
     active = share.any(axis=1, keepdims=True) & (deviation > 0)
     scale = np.divide(1.0 - share, deviation, out=np.ones(composite.shape), where=np.broadcast_to(active, composite.shape))
-    return scale, _centred(np.where(active, share * np.nan_to_num(learned), 0.0), there)
+    return scale, _centred(np.where(active, share * np.nan_to_num(learned), 0.0), there), active
 
 
 def _centred(part: Matrix, there: NDArray[np.bool_]) -> Matrix:
