@@ -43,7 +43,7 @@ class Panel:
     @classmethod
     def from_frame(
         cls,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | pl.LazyFrame,
         columns: Iterable[str],
         *,
         sessions: Dates | None = None,
@@ -53,20 +53,21 @@ class Panel:
 
         Parameters
         ----------
-        frame : DataFrame
-            One row for each (date, symbol) at most; in any order.
+        frame : DataFrame or LazyFrame
+            One row for each (date, symbol) at most; in any order. Of a LazyFrame over files, one column at a time is read.
         columns : iterable of str
             Numeric columns to take; one that is wholly null is left out of `fields`.
         sessions, symbols : ndarray, optional
             The axes; by default those that occur in `frame`. Rows outside the given axes are left out.
         """
-        session_axis = unique_dates(frame["date"]) if sessions is None else sessions
-        symbol_axis = unique_symbols(frame["symbol"]) if symbols is None else symbols
-        position, inside = _positions(frame, session_axis, symbol_axis)
+        keys = frame.lazy().select("date", "symbol").collect()
+        session_axis = unique_dates(keys["date"]) if sessions is None else sessions
+        symbol_axis = unique_symbols(keys["symbol"]) if symbols is None else symbols
+        position, inside = _positions(keys, session_axis, symbol_axis)
         shape = (len(session_axis), len(symbol_axis))
         fields: dict[str, Matrix] = {}
         for name in columns:
-            series = frame[name]
+            series = frame[name] if isinstance(frame, pl.DataFrame) else frame.select(name).collect()[name]
             if series.null_count() == len(series):
                 continue
             values = series.cast(pl.Float64).to_numpy()
@@ -101,6 +102,10 @@ class Panel:
         """
         years = self.sessions.astype("datetime64[Y]")
         return np.flatnonzero(np.concatenate(([True], years[1:] != years[:-1]))[: len(years)]).astype(np.int64)
+
+    def since(self, first: int) -> Panel:
+        """The sessions from a position on."""
+        return Panel(self.sessions[first:], self.symbols, {name: matrix[first:] for name, matrix in self.fields.items()})
 
     def within(self, years: tuple[int, int]) -> Panel:
         """The sessions of the calendar years from the first to the last."""

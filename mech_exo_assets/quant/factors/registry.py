@@ -32,6 +32,8 @@ _NUMBERS_AT_A_TIME = 2560 * TILE
 # glibc gives a freed block back to the system, and pays for fresh pages at the next one, unless it has seen a block of this size (32 MB, as
 # numbers of 8 bytes) come and go. It is never touched, and costs nothing.
 _KEPT_BY_MALLOC = 4_000_000
+_SHORT_LOOKBACK = 300
+"""Sessions; most factors look back over a year at most."""
 
 
 @cache
@@ -162,22 +164,38 @@ def compute(panel: Panel, factors: Iterable[Factor], *, since: int = 0, out: Map
         out = dict(zip((one.name for one in wanted), np.empty((len(wanted), n_sessions - since, n_symbols)), strict=True))
     exposures = {one.name: out[one.name] for one in wanted}
     market = once(lambda: market_return(simple_returns(panel["total_return_index"])))
+    groups = _by_history(wanted, since)
 
     def some(symbols: slice) -> None:
-        shared = FactorPanel(panel, symbols, market)
-        priced = shared["total_return_index"] if "total_return_index" in panel else None
-        for one in wanted:
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite becomes unknown below
-                raw = prepared(one(shared.restricted(one.inputs)))
-            if raw.shape != (n_sessions, symbols.stop - symbols.start):
-                raise ValueError(f"factor {one.name} returned shape {raw.shape}, not that of its inputs")
-            _put_known(raw, raw if priced is None else priced, since, symbols.start, exposures[one.name])
+        for first, group in groups.items():
+            shared = FactorPanel(panel.since(first), symbols, lambda first=first: market()[first:])
+            priced = shared["total_return_index"] if "total_return_index" in panel else None
+            for one in group:
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite becomes unknown below
+                    raw = prepared(one(shared.restricted(one.inputs)))
+                if raw.shape != (n_sessions - first, symbols.stop - symbols.start):
+                    raise ValueError(f"factor {one.name} returned shape {raw.shape}, not that of its inputs")
+                _put_known(raw, raw if priced is None else priced, since - first, symbols.start, exposures[one.name])
 
     np.empty(_KEPT_BY_MALLOC)
     most, fair = _NUMBERS_AT_A_TIME // (max(n_sessions, 1) * TILE), math.ceil(n_symbols / (n_threads() * TILE))
     width = max(1, min(most, fair)) * TILE
     in_threads(some, (slice(first, min(first + width, n_symbols)) for first in range(0, n_symbols, width)))
     return exposures
+
+
+def _by_history(factors: Iterable[Factor], since: int) -> dict[int, list[Factor]]:
+    """Factors by the first session that they are computed from, which some share, and their intermediates with it.
+
+    Two groups: the few that look back for years would make all others compute years of history too.
+    """
+    long = [one for one in factors if one.lookback > _SHORT_LOOKBACK]
+    short = [one for one in factors if one.lookback <= _SHORT_LOOKBACK]
+    groups: dict[int, list[Factor]] = {}
+    for group in (short, long):
+        if group:
+            groups.setdefault(max(0, since - max(one.lookback for one in group)), []).extend(group)
+    return groups
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
