@@ -44,6 +44,8 @@ WHERE version <> excluded.version OR ?
 """
 
 
+_MEGABYTES_PER_THREAD = 256
+
 PUBLISHED = "_mart/mech_exo.duckdb"
 """Where a lake in an object store has the published file, for other machines; no table has this name."""
 
@@ -132,8 +134,17 @@ def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]
     list of Published
         One for each table of the lake that is published.
     """
+    _bound_memory(connection)
     connection.execute(_BOOKKEEPING)
     return [_update_table(connection, lake, TABLES[key]) for key in lake.tables() if TABLES[key].published]
+
+
+def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB hold no more than its threads need; by default it would take four fifths of the machine before it writes to the disk."""
+    (threads,) = connection.execute("SELECT current_setting('threads')").fetchone() or (1,)
+    connection.execute(f"SET memory_limit = '{max(1024, _MEGABYTES_PER_THREAD * int(threads))}MB'")
+    # To keep rows in the order of the files, which no table promises, takes twice the memory and half as much time again.
+    connection.execute("SET preserve_insertion_order = false")
 
 
 def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema) -> Published:
