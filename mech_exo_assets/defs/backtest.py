@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.partitions import years_before, years_of
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_assets, table_input
+from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.reports.alerts import Alerts, describe, transition
 from mech_exo_assets.schemas import (
     BACKTEST,
@@ -170,8 +172,8 @@ def _limits_left_before(context: dg.AssetExecutionContext) -> list[str]:
     ins={
         "positions": table_input(POSITIONS, columns=["date", "symbol", "value", "profit"]),
         "backtest": table_input(BACKTEST, columns=["date", "nav", "net_return", "gross_return", "interest"]),
-        "scores": table_input(SCORES, partition_mapping=years_before(1)),
-        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1), optional=True),
+        "scores": table_input(SCORES, partition_mapping=years_before(1), lazy=True),
+        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1), lazy=True, optional=True),
         "blend": table_input(BLEND, optional=True),
         "targets": table_input(TARGETS, columns=["date"], partition_mapping=years_before(1)),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
@@ -179,21 +181,31 @@ def _limits_left_before(context: dg.AssetExecutionContext) -> list[str]:
     checks={"adds_up": "By factor, sector, side and name, the contributions of each month add up to its gross returns."},
 )
 def contributions(
-    context: dg.AssetExecutionContext, strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    scores: pl.LazyFrame,
+    learned: pl.LazyFrame,
+    strategy: dg.ResourceParam[Strategy],
+    cluster: dg.ResourceParam[Cluster],
+    **tables: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What each factor, sector, side and name has added to the gross return of each month."""
     from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table, largest_gap
     from mech_exo_assets.quant.learning.composite import composite_with_learned
     from mech_exo_assets.quant.panel import unique_dates
 
-    joined = composite_with_learned(tables["scores"], tables["learned"], tables["blend"], strategy.composite)
-    table = contribution_table(
-        Profits.of(tables["positions"], tables["backtest"], years=years_of(context)),
-        Composition(joined.panel, joined.weights, strategy.composite.min_coverage, (joined.ml_alpha, joined.blend)),
-        sectors=dict(tables["universe"].iter_rows()),
-        target_dates=unique_dates(tables["targets"]["date"]),
-        execution_lag=strategy.execution_lag,
-    )
+    def of_span(first: int, last: int) -> pl.DataFrame:
+        # Targets that are in force in a year may be of the year before.
+        known = (of_years(table, first - 1, last) for table in (scores, learned))
+        joined = composite_with_learned(*known, tables["blend"], strategy.composite)
+        return contribution_table(
+            Profits.of(tables["positions"], tables["backtest"], years=(first, last)),
+            Composition(joined.panel, joined.weights, strategy.composite.min_coverage, (joined.ml_alpha, joined.blend)),
+            sectors=dict(tables["universe"].iter_rows()),
+            target_dates=unique_dates(tables["targets"]["date"]),
+            execution_lag=strategy.execution_lag,
+        )
+
+    table = pl.concat(of_span(*span) for span in cluster.spans(years_of(context), scores))
     gap = largest_gap(table, tables["backtest"])
     whole = table.group_by("dimension", "member").agg(pl.col("contribution").sum()).sort(pl.col("contribution").abs(), descending=True)
     return materialised(

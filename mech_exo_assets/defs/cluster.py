@@ -1,7 +1,10 @@
-"""Workers of a Dask scheduler, on which steps are computed, and parts of one step.
+"""Parts of one step, so that memory holds each of them; and workers of a Dask scheduler, on which parts and steps are computed.
 
-What belongs here: reaching the scheduler, which settings a worker computes with, and dividing work. What does not: Dagster's executor
+What belongs here: dividing work, reaching the scheduler, and which settings a worker computes with. What does not: Dagster's executor
 (`dask_executor`), and what is computed.
+
+A step over many years reads its tables and computes them span by span (`Cluster.spans`); every year has the same figures to the last bit,
+however the years are divided.
 
 A worker loads the asset graph once, with the settings of the first task that it is given, and refuses tasks with others: a graph that was
 loaded with another source, home or strategy would compute something else without a word. Passwords do not travel; each worker has those of
@@ -12,14 +15,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
 from mech_exo_assets.errors import InputError
+from mech_exo_assets.quant.years import spans
 from mech_exo_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -30,6 +36,8 @@ _DECIDE = {"home", "lake", "source", "config", "namespace", "keep_days"}
 PARTS_PER_WORKER = 2
 """Into so many parts work is divided for each worker: one that is done early takes another."""
 REACH_SECONDS = 10
+ROWS_AT_ONCE = 1_000_000
+"""Of a wide table; about so many are computed at a time, or those of one year where that has more. A million rows take about 2 GB."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -110,19 +118,37 @@ class Cluster:
     def __init__(self, address: str = "") -> None:
         self.address = address
 
-    def years(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Consecutive spans of years, first and last of each; one where all is computed here."""
-        if not self.address:
-            return [(first, last)]
-        with _from_a_step(self.address) as found:
-            return [(part[0], part[-1]) for part in _parts(found, range(first, last + 1))]
+    def spans(self, years: tuple[int, int], table: pl.LazyFrame) -> list[tuple[int, int]]:
+        """Consecutive spans of years, first and last of each: so short that memory holds one, and enough for all workers.
 
-    def map(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> list[_Result]:
-        """`function(*part)` of each part, in their order. What a part raises is raised."""
+        Parameters
+        ----------
+        years : tuple of int
+            First and last one that are wanted. Those before and after all rows of `table` are left out; without any row there, there is
+            one span of all.
+        table : LazyFrame
+            The largest one that is computed from.
+        """
+        rows, begin, end = table.select(pl.len(), pl.col("date").min(), pl.col("date").max().alias("end")).collect().row(0)
+        first, last = (max(years[0], begin.year), min(years[1], end.year)) if rows else years
+        if first > last:
+            return [years]
+        count = math.ceil(rows / ROWS_AT_ONCE)
+        if self.address:
+            with _from_a_step(self.address) as found:
+                count = max(count, _wanted_parts(found))
+        return spans(first, last, count)
+
+    def each(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
+        """`function(*part)` of each part, in their order, one result at a time. What a part raises is raised."""
         if not self.address:
-            return [function(*part) for part in parts]
+            for part in parts:
+                yield function(*part)
+            return
         with _from_a_step(self.address) as found:
-            return found.gather([found.submit(function, *part, pure=False) for part in parts])
+            waiting = deque(found.submit(function, *part, pure=False) for part in parts)
+            while waiting:
+                yield waiting.popleft().result()
 
     @contextmanager
     def sharing(
@@ -144,9 +170,12 @@ class Cluster:
 
 def _parts(found: distributed.Client, items: Sequence[_Item]) -> list[Sequence[_Item]]:
     """Consecutive parts of some work, of about the same size, a few for each worker."""
-    count = PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
-    size = max(1, -(-len(items) // count))
+    size = max(1, -(-len(items) // _wanted_parts(found)))
     return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def _wanted_parts(found: distributed.Client) -> int:
+    return PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
 
 
 @contextmanager
@@ -162,14 +191,6 @@ def _from_a_step(address: str) -> Generator[distributed.Client]:
         return
     with distributed.worker_client() as found:
         yield found
-
-
-def of_years(frame: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """The rows of some calendar years; the frame itself where it has no others."""
-    years = frame["date"].dt.year()
-    if frame.is_empty() or (years.min() >= first and years.max() <= last):  # ty: ignore[unsupported-operator]
-        return frame
-    return frame.filter(years.is_between(first, last))
 
 
 def _database(settings: Settings) -> str:

@@ -1,22 +1,20 @@
-"""Whether factors still work: information coefficients, their statistics, and the monitor that watches them (Dagster *assets*).
+"""Whether factors still work: statistics of their information coefficients, and the monitor that watches them (Dagster *assets*).
 
-What belongs here: the tables of the group `decay`. What does not: the formulas (`quant.decay`, `quant.detection`, `quant.rotation`), and
-the page of each factor (`factor_pages`).
+What belongs here: the tables of the group `decay` that are written whole. What does not: those with a time axis (`ic`), the formulas
+(`quant.decay`, `quant.detection`, `quant.rotation`), and the page of each factor (`factor_pages`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
-from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
-from mech_exo_assets.defs.cluster import Cluster, of_years
-from mech_exo_assets.defs.partitions import FORWARD_YEARS, years_around, years_before, years_of
+from mech_exo_assets.defs.automation import ON_UPDATE
+from mech_exo_assets.defs.ic import INDEX_COLUMNS
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_assets, table_input
 from mech_exo_assets.schemas import (
     ALARMS,
     BREAKDOWN,
-    FORWARD_RETURNS,
     IC,
     LAGGED_IC,
     LEARNED_SCORES,
@@ -30,7 +28,6 @@ from mech_exo_assets.schemas import (
     STATISTICS,
     STATUS,
     STATUS_HISTORY,
-    UNIVERSE,
     factor_columns,
 )
 from mech_exo_assets.settings import Strategy
@@ -38,139 +35,6 @@ from mech_exo_assets.storage.lake import Lake
 
 STATUSES = "statuses"
 """Metadata of `decay/status`, as the sensor reads it: status, since when and why, by factor."""
-
-BETA_YEARS = 3
-"""Years of prices before its own that a year's residual returns may need: `decay.beta_window` is 500 sessions at most."""
-
-INDEX_COLUMNS = ["date", "symbol", "total_return_index"]
-
-
-@table_asset(
-    IC,
-    code_version="1",
-    automation=ON_YEAR_UPDATE,
-    ins={
-        "scores": table_input(SCORES),
-        "learned": table_input(LEARNED_SCORES, optional=True),
-        "forward_returns": table_input(FORWARD_RETURNS),
-    },
-    checks={
-        "within_bounds": "Every information coefficient lies between -1 and 1.",
-        "measured": "Some factor has an information coefficient.",
-    },
-)
-def ic(
-    context: dg.AssetExecutionContext,
-    scores: pl.DataFrame,
-    learned: pl.DataFrame,
-    forward_returns: pl.DataFrame,
-    strategy: dg.ResourceParam[Strategy],
-    cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[pl.DataFrame]:
-    """How well each factor's score ranked the returns that followed, per session and horizon."""
-    from mech_exo_assets.quant.learning.scores import with_learned
-
-    scores = with_learned(scores, learned)
-    spans = cluster.years(*years_of(context))
-    parts = [(of_years(scores, *span), of_years(forward_returns, *span), strategy.ic.min_names) for span in spans]
-    table = pl.concat(cluster.map(_ic_of, parts))
-    sources = score_sources(factor_columns(scores.columns))
-    return materialised(
-        IC,
-        table,
-        metadata={
-            "factors": table["factor"].n_unique(),
-            "horizons": ", ".join(map(str, sorted(table["horizon"].unique()))),
-            "median_names": table["n"].median() or 0.0,
-        },
-        lineage={"ic": [*sources, "market/forward_returns.value"], "n": [*sources, "market/forward_returns.value"]},
-        checks=[
-            check("within_bounds", passed=table.filter(pl.col("ic").abs() > 1 + 1e-12).is_empty()),
-            check("measured", passed=not table.is_empty(), severity=dg.AssetCheckSeverity.WARN),
-        ],
-    )
-
-
-def _ic_of(scores: pl.DataFrame, forward_returns: pl.DataFrame, min_names: int) -> pl.DataFrame:
-    from mech_exo_assets.quant.forward_returns import forward_return_matrices
-    from mech_exo_assets.quant.ic import ic_table
-    from mech_exo_assets.quant.panel import Panel
-
-    panel = Panel.from_frame(scores, factor_columns(scores.columns))
-    returns = forward_return_matrices(forward_returns, sessions=panel.sessions, symbols=panel.symbols)
-    return ic_table(panel.fields, returns, panel.sessions, min_names=min_names)
-
-
-@table_assets(
-    {
-        RESIDUAL_IC: {"within_bounds": "Every information coefficient lies between -1 and 1."},
-        LAGGED_IC: {"within_bounds": "Every information coefficient lies between -1 and 1."},
-        SECTOR_IC: {"within_bounds": "Every information coefficient lies between -1 and 1."},
-        QUINTILE_RETURNS: {"spread_adds_up": "Every spread is the best quintile's return less the worst one's."},
-    },
-    name="decay__diagnostics",
-    code_version="1",
-    automation=ON_YEAR_UPDATE,
-    ins={
-        "scores": table_input(SCORES, partition_mapping=years_before(1)),
-        "learned": table_input(LEARNED_SCORES, partition_mapping=years_before(1), optional=True),
-        "prices": table_input(PRICES, columns=INDEX_COLUMNS, partition_mapping=years_around(before=BETA_YEARS, after=FORWARD_YEARS)),
-        "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
-    },
-)
-def diagnostics(
-    context: dg.AssetExecutionContext,
-    scores: pl.DataFrame,
-    learned: pl.DataFrame,
-    prices: pl.DataFrame,
-    universe: pl.DataFrame,
-    strategy: dg.ResourceParam[Strategy],
-) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
-    """What each session says of each factor beyond its plain IC: on residual returns, by lag, by sector, by quintile of its score."""
-    from mech_exo_assets.quant.ic_tables import lagged_ic_table, sector_ic_table
-    from mech_exo_assets.quant.learning.scores import with_learned
-    from mech_exo_assets.quant.panel import Panel
-    from mech_exo_assets.quant.quintiles import quintile_table
-    from mech_exo_assets.quant.residual import residual_ic_table
-
-    scores = with_learned(scores, learned)
-    factors = factor_columns(scores.columns)
-    panel, market = Panel.from_frame(scores, factors), Panel.from_frame(prices, INDEX_COLUMNS[2:])
-    choices, sectors = strategy.decay, dict(universe.iter_rows())
-    of_all = {"execution_lag": strategy.execution_lag, "min_names": strategy.ic.min_names, "years": years_of(context)}
-    tables = {
-        RESIDUAL_IC: residual_ic_table(
-            panel,
-            market,
-            horizons=strategy.horizons,
-            sectors=sectors,
-            choices=choices,
-            **of_all,
-        ),
-        LAGGED_IC: lagged_ic_table(panel, market, lags=choices.lags, **of_all),
-        SECTOR_IC: sector_ic_table(panel, market, horizon=strategy.monitored_horizon, sectors=sectors, **of_all),
-    }
-    sources = [*score_sources(factors), "market/prices.total_return_index"]
-    with_sectors = [*sources, "market/universe.sector"]
-    for schema, table in tables.items():
-        lineage = with_sectors if schema is not LAGGED_IC else sources
-        yield materialised(
-            schema,
-            table,
-            metadata={"factors": table["factor"].n_unique(), "median_names": table["n"].median() or 0.0},
-            lineage={"ic": lineage, "n": lineage},
-            checks=[check("within_bounds", passed=table.filter(pl.col("ic").abs() > 1 + 1e-12).is_empty())],
-        )
-    quintiles = quintile_table(panel, market, horizons=strategy.horizons, **of_all)
-    off = quintiles.filter((pl.col("quintile_5") - pl.col("quintile_1") - pl.col("spread")).abs() > 1e-12)
-    yield materialised(
-        QUINTILE_RETURNS,
-        quintiles,
-        metadata={"factors": quintiles["factor"].n_unique()},
-        lineage={f"quintile_{number}": sources for number in range(1, 6)}
-        | dict.fromkeys(("turnover", "rank_autocorrelation"), sources[:-1]),
-        checks=[check("spread_adds_up", passed=off.is_empty(), rows_off=off.height)],
-    )
 
 
 @table_asset(
@@ -370,11 +234,3 @@ def rotation(
         metadata={"weights": markdown_table(table.sort("multiplier", descending=True).select(ROTATION.names[:5]))},
         checks=[check("keeps_gross", passed=after == 0.0 or abs(after - before) < 1e-9, before=before, after=after)],
     )
-
-
-def score_sources(factors: Iterable[str]) -> list[str]:
-    """The column, as `group/table.column`, of each factor's scores; that of the machine-learned one is in a table of its own."""
-    from mech_exo_assets.quant.learning.scores import ML_ALPHA
-
-    tables = {ML_ALPHA: LEARNED_SCORES.key}
-    return [f"{tables.get(name, SCORES.key)}.{name}" for name in factors]

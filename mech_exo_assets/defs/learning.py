@@ -4,14 +4,19 @@ What belongs here: the tables of the group `learning` that every refresh brings 
 have a clock of their own (`training`), and the numerics (`quant.features`, `quant.models`, `quant.learning`).
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.partitions import years_around, years_before, years_of
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_assets, table_input, unmeasured
+from mech_exo_assets.quant.origin import Origin, joined
+from mech_exo_assets.quant.years import by_year, of_years
 from mech_exo_assets.schemas import (
     BLEND,
     DATASET,
@@ -26,6 +31,10 @@ from mech_exo_assets.schemas import (
     UNIVERSE,
 )
 from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.spool import Spool
+
+if TYPE_CHECKING:
+    from mech_exo_assets.quant.features import Dataset
 
 SCORE_YEARS, PRICE_YEARS, LABEL_YEARS = 1, 3, 1
 """Years of scores and prices before its own, and of prices after it, that a year of the dataset needs; see `quant.features.tables`."""
@@ -38,11 +47,12 @@ NO_MODEL = "No model has been trained yet. `mech-exo learn` trains them."
     code_version="1",
     automation=ON_YEAR_UPDATE,
     ins={
-        "scores": table_input(SCORES, partition_mapping=years_before(SCORE_YEARS)),
+        "scores": table_input(SCORES, partition_mapping=years_before(SCORE_YEARS), lazy=True),
         "prices": table_input(
             PRICES,
             columns=["date", "symbol", "total_return_index", "close", "volume"],
             partition_mapping=years_around(before=PRICE_YEARS, after=LABEL_YEARS),
+            lazy=True,
         ),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
@@ -53,37 +63,57 @@ NO_MODEL = "No model has been trained yet. `mech-exo learn` trains them."
 )
 def dataset(
     context: dg.AssetExecutionContext,
-    scores: pl.DataFrame,
-    prices: pl.DataFrame,
+    scores: pl.LazyFrame,
+    prices: pl.LazyFrame,
     universe: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
-) -> dg.MaterializeResult[pl.DataFrame]:
+    cluster: dg.ResourceParam[Cluster],
+) -> dg.MaterializeResult[Spool]:
     """What models learn from: scores, their changes and ranks, the state of the market, and the return that followed."""
-    from mech_exo_assets.quant.features import dataset_table, largest_label_mean
+    from mech_exo_assets.quant.features import largest_label_mean
 
-    result = dataset_table(scores, prices, universe, strategy, years=years_of(context))
-    table = result.table
-    features = [name for name in table.columns if name not in DATASET.names]
-    infinite = int(table.select(pl.sum_horizontal(pl.col("label", *features).is_infinite().sum())).item() or 0)
-    mean = largest_label_mean(table)
+    table, infinite, mean, labelled, origins = Spool(DATASET), 0, 0.0, 0, []
+    spans = cluster.spans(years_of(context), scores)
+    for part in cluster.each(_dataset_of, [(scores, prices, universe, strategy, span) for span in spans]):
+        rows = part.table
+        table.add(rows)
+        infinite += sum(int(rows[name].is_infinite().sum()) for name in ("label", *_features(rows)))
+        mean = max(mean, largest_label_mean(rows))
+        labelled += rows.height - rows["label"].null_count()
+        origins.append(Origin(absent=part.absent, lineage=part.lineage))
+    origin = joined(origins)
     return materialised(
         DATASET,
         table,
         metadata={
-            "features": len(features),
-            "rows_with_label": table.height - table["label"].null_count(),
+            "features": len(_features(table)),
+            "rows_with_label": labelled,
             "label": f"return over {strategy.learning_horizon} sessions from {strategy.execution_lag} after the score on, less "
             f"{' and '.join(strategy.learning.residual) or 'nothing'}, as {strategy.learning.label}",
-            "absent": markdown_table(pl.DataFrame({"kind": list(result.absent), "reason": list(result.absent.values())}))
-            if result.absent
+            "absent": markdown_table(pl.DataFrame({"kind": list(origin.absent), "reason": list(origin.absent.values())}))
+            if origin.absent
             else "none",
         },
-        lineage=result.lineage,
+        lineage=origin.lineage,
         checks=[
             check("finite", passed=infinite == 0, infinite=infinite),
             check("label_centred", passed=mean < 1e-5, largest_mean=mean),
         ],
     )
+
+
+def _dataset_of(
+    scores: pl.LazyFrame, prices: pl.LazyFrame, universe: pl.DataFrame, strategy: Strategy, years: tuple[int, int]
+) -> "Dataset":
+    from mech_exo_assets.quant.features import dataset_table
+
+    first, last = years
+    own, market = of_years(scores, first - SCORE_YEARS, last), of_years(prices, first - PRICE_YEARS, last + LABEL_YEARS)
+    return dataset_table(own, market, universe, strategy, years=years)
+
+
+def _features(rows: pl.DataFrame | Spool) -> list[str]:
+    return [name for name in rows.columns if name not in DATASET.names]
 
 
 @table_asset(
@@ -106,26 +136,29 @@ def predictions(
     models: pl.DataFrame,
     stacking: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
-) -> dg.MaterializeResult[pl.DataFrame]:
+) -> dg.MaterializeResult[Spool]:
     """What each model predicted, and the ensemble of them, by the training that was the latest then."""
     from mech_exo_assets.quant.models.prediction import OtherFeaturesError, prediction_table
-    from mech_exo_assets.quant.models.rows import by_year
 
-    why, parts = "" if models.height else NO_MODEL, [PREDICTIONS.empty()]
+    why, table, early, counts = "" if models.height else NO_MODEL, Spool(PREDICTIONS), 0, Counter[str]()
     first, last = years_of(context)
     try:
-        years = range(first, last + 1) if models.height else ()
-        parts.extend(prediction_table(rows, models, stacking, threads=strategy.learning.threads) for rows in by_year(dataset, years))
+        for rows in by_year(dataset, range(first, last + 1) if models.height else ()):
+            part = prediction_table(rows, models, stacking, threads=strategy.learning.threads)
+            table.add(part)
+            early += part.filter(pl.col("date") < models["test_from"].min()).height
+            counts.update(dict(part.group_by("model").len().iter_rows()))
     except OtherFeaturesError as error:
         # New features are a refresh's work, new models are not: what cannot be predicted is not there, and the page says why.
-        why, parts = str(error), [PREDICTIONS.empty()]
-    table = pl.concat(parts)
-    early = table.filter(pl.col("date") < models["test_from"].min()).height if models.height else 0
-    counts = table.group_by("model").len("predictions").sort("model")
+        table.close()
+        why, early, counts = str(error), 0, Counter()
     return materialised(
         PREDICTIONS,
         table,
-        metadata={"models": markdown_table(counts), "why": why or "complete"},
+        metadata={
+            "models": markdown_table(pl.DataFrame(sorted(counts.items()), schema=["model", "predictions"], orient="row")),
+            "why": why or "complete",
+        },
         checks=[
             check("models_fit", passed=not why, severity=dg.AssetCheckSeverity.WARN, why=why or "complete"),
             check("out_of_sample", passed=early == 0, early=early),
@@ -137,23 +170,38 @@ def predictions(
     LEARNED_SCORES,
     code_version="1",
     automation=ON_YEAR_UPDATE,
-    ins={"predictions": table_input(PREDICTIONS), "universe": table_input(UNIVERSE)},
+    ins={"predictions": table_input(PREDICTIONS, lazy=True), "universe": table_input(UNIVERSE)},
     checks={"standardised": "On every session the scores have mean 0 and standard deviation 1."},
 )
-def scores(predictions: pl.DataFrame, universe: pl.DataFrame, strategy: dg.ResourceParam[Strategy]) -> dg.MaterializeResult[pl.DataFrame]:
+def scores(
+    context: dg.AssetExecutionContext,
+    predictions: pl.LazyFrame,
+    universe: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+    cluster: dg.ResourceParam[Cluster],
+) -> dg.MaterializeResult[Spool]:
     """The ensemble's predictions as one more factor, `ml_alpha`: a sibling of `factors/scores`, watched and weighted as factors are."""
     from mech_exo_assets.quant.factors.tables import largest_deviation
-    from mech_exo_assets.quant.learning.scores import ML_ALPHA, learned_score_table
+    from mech_exo_assets.quant.learning.scores import ML_ALPHA
 
-    table = learned_score_table(predictions, universe, strategy)
-    deviation = largest_deviation(table)
+    table, deviation = Spool(LEARNED_SCORES), 0.0
+    spans = cluster.spans(years_of(context), predictions)
+    for part in cluster.each(_learned_scores_of, [(predictions, span, universe, strategy) for span in spans]):
+        table.add(part)
+        deviation = max(deviation, largest_deviation(part))
     return materialised(
         LEARNED_SCORES,
         table,
-        metadata={"why": "complete" if table.height else "There are no predictions in these years."},
+        metadata={"why": "complete" if ML_ALPHA in table.columns else "There are no predictions in these years."},
         lineage={ML_ALPHA: ["learning/predictions.value", "market/universe.sector"]} if ML_ALPHA in table.columns else {},
         checks=[check("standardised", passed=deviation < 1e-9, largest_deviation=deviation)],
     )
+
+
+def _learned_scores_of(predictions: pl.LazyFrame, years: tuple[int, int], universe: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
+    from mech_exo_assets.quant.learning.scores import learned_score_table
+
+    return learned_score_table(of_years(predictions, *years), universe, strategy)
 
 
 @table_assets(
@@ -174,20 +222,27 @@ def scores(predictions: pl.DataFrame, universe: pl.DataFrame, strategy: dg.Resou
         "predictions": table_input(PREDICTIONS),
         "learned": table_input(LEARNED_SCORES),
         "labels": table_input(DATASET, columns=["date", "symbol", "label"]),
-        "forward_returns": table_input(FORWARD_RETURNS),
-        "scores": table_input(SCORES),
+        "forward_returns": table_input(FORWARD_RETURNS, lazy=True),
+        "scores": table_input(SCORES, lazy=True),
         "models": table_input(MODELS, columns=["fold", "test_from", "test_to"], optional=True),
     },
 )
-def worth(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+def worth(
+    predictions: pl.DataFrame,
+    learned: pl.DataFrame,
+    labels: pl.DataFrame,
+    forward_returns: pl.LazyFrame,
+    scores: pl.LazyFrame,
+    models: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """What the models are worth out of sample: beside each other, beside the composite, and as a part of it; and their weight there."""
     from mech_exo_assets.quant.learning.blend import blend_table
     from mech_exo_assets.quant.learning.comparison import comparison_table
     from mech_exo_assets.quant.learning.judged import judge
     from mech_exo_assets.reports import learning_worth
 
-    models = tables.pop("models")
-    judged = judge(strategy=strategy, **tables)
+    judged = judge(predictions, learned, labels, forward_returns, scores, strategy)
     table, blend = comparison_table(judged, models, strategy), blend_table(judged, strategy)
     total = table.filter(pl.col("fold") == 0)
     of = {row["model"]: row for row in total.iter_rows(named=True)}

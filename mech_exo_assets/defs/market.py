@@ -9,11 +9,14 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE, ON_YEAR_UPDATE
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.partitions import FORWARD_YEARS, years_after, years_of
 from mech_exo_assets.defs.resources import MarketSource
 from mech_exo_assets.defs.tables import check, key_of, markdown_table, materialised, table_asset, table_input
+from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import FEATURES, FORWARD_RETURNS, FUNDAMENTALS, PRICES, QUALITY, UNIVERSE
 from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.spool import Spool
 
 
 @table_asset(
@@ -114,24 +117,39 @@ def quality(market_source: dg.ResourceParam[MarketSource], strategy: dg.Resource
     FORWARD_RETURNS,
     code_version="1",
     automation=ON_YEAR_UPDATE,
-    ins={"prices": table_input(PRICES, columns=["date", "symbol", "total_return_index"], partition_mapping=years_after(FORWARD_YEARS))},
+    ins={
+        "prices": table_input(
+            PRICES, columns=["date", "symbol", "total_return_index"], partition_mapping=years_after(FORWARD_YEARS), lazy=True
+        )
+    },
     checks={"above_total_loss": "No return is below -100 %."},
 )
 def forward_returns(
-    context: dg.AssetExecutionContext, prices: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
-) -> dg.MaterializeResult[pl.DataFrame]:
+    context: dg.AssetExecutionContext,
+    prices: pl.LazyFrame,
+    strategy: dg.ResourceParam[Strategy],
+    cluster: dg.ResourceParam[Cluster],
+) -> dg.MaterializeResult[Spool]:
     """What each symbol returned after each session, over every horizon, from the session in which a trade could be executed."""
-    from mech_exo_assets.quant.forward_returns import forward_return_table
-    from mech_exo_assets.quant.panel import Panel
-
-    panel = Panel.from_frame(prices, ["total_return_index"])
-    table = forward_return_table(panel, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years_of(context))
+    table, lost = Spool(FORWARD_RETURNS), 0
+    spans = cluster.spans(years_of(context), prices)
+    for part in cluster.each(_forward_returns_of, [(prices, span, strategy) for span in spans]):
+        table.add(part)
+        lost += part.filter(pl.col("value") < -1).height
     return materialised(
         FORWARD_RETURNS,
         table,
         metadata={"horizons": ", ".join(map(str, strategy.horizons)), "execution_lag": strategy.execution_lag},
-        checks=[check("above_total_loss", passed=table.filter(pl.col("value") < -1).is_empty())],
+        checks=[check("above_total_loss", passed=lost == 0)],
     )
+
+
+def _forward_returns_of(prices: pl.LazyFrame, years: tuple[int, int], strategy: Strategy) -> pl.DataFrame:
+    from mech_exo_assets.quant.forward_returns import forward_return_table
+    from mech_exo_assets.quant.panel import Panel
+
+    panel = Panel.from_frame(of_years(prices, years[0], years[1] + FORWARD_YEARS), ["total_return_index"])
+    return forward_return_table(panel, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years)
 
 
 def _period(table: pl.DataFrame) -> tuple[dt.date, dt.date]:

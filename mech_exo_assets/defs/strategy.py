@@ -4,17 +4,26 @@ What belongs here: the tables of the group `strategy` that come before the backt
 what the portfolio would have earned (`backtest`).
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_YEAR_UPDATE
-from mech_exo_assets.defs.decay import score_sources
+from mech_exo_assets.defs.cluster import Cluster
+from mech_exo_assets.defs.ic import score_sources
 from mech_exo_assets.defs.partitions import years_before, years_of
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_asset, table_input
+from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import BLEND, COMPOSITE, LEARNED_SCORES, PRICES, SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.storage.io_manager import REBUILD_TAG
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.spool import Spool
+
+if TYPE_CHECKING:
+    from mech_exo_assets.quant.panel import Vector
 
 RISK_YEARS = 3
 """Years of prices before its own that a year's targets may need: `construction.beta_window` is 500 sessions at most."""
@@ -24,32 +33,53 @@ RISK_YEARS = 3
     COMPOSITE,
     code_version="2",
     automation=ON_YEAR_UPDATE,
-    ins={"scores": table_input(SCORES), "learned": table_input(LEARNED_SCORES, optional=True), "blend": table_input(BLEND, optional=True)},
+    ins={
+        "scores": table_input(SCORES, lazy=True),
+        "learned": table_input(LEARNED_SCORES, lazy=True, optional=True),
+        "blend": table_input(BLEND, optional=True),
+    },
     checks={"standardised": "On every session the composite has mean 0 and standard deviation 1."},
 )
 def composite(
-    scores: pl.DataFrame, learned: pl.DataFrame, blend: pl.DataFrame, strategy: dg.ResourceParam[Strategy]
-) -> dg.MaterializeResult[pl.DataFrame]:
+    context: dg.AssetExecutionContext,
+    scores: pl.LazyFrame,
+    learned: pl.LazyFrame,
+    blend: pl.DataFrame,
+    strategy: dg.ResourceParam[Strategy],
+    cluster: dg.ResourceParam[Cluster],
+) -> dg.MaterializeResult[Spool]:
     """One score and rank for each name and session: the weighted mean of its factor scores, with `ml_alpha` at the weight it has earned."""
-    from mech_exo_assets.quant.composite import composite_table
-    from mech_exo_assets.quant.learning.composite import composite_with_learned
-
-    result = composite_with_learned(scores, learned, blend, strategy.composite)
-    table = composite_table(result.score, result.panel)
-    moments = table.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
-    off = moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9))
-    sources = score_sources(result.used)
-    weights = result.weights
+    table, off, weight_of, used, learned_weight = Spool(COMPOSITE), 0, dict[str, float](), dict[str, None](), 0.0
+    spans = cluster.spans(years_of(context), scores)
+    for rows, weights, names, shares in cluster.each(_composite_of, [(scores, learned, blend, span, strategy) for span in spans]):
+        table.add(rows)
+        moments = rows.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
+        off += moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9)).height
+        weight_of |= weights
+        used |= dict.fromkeys(names)
+        learned_weight = float(shares[-1]) if len(shares) else learned_weight
+    sources = score_sources(used)
     return materialised(
         COMPOSITE,
         table,
         metadata={
-            "weights": markdown_table(pl.DataFrame({"factor": list(weights), "weight": list(weights.values())})),
-            "ml_alpha_weight": float(result.blend[-1]) if len(result.blend) else 0.0,
+            "weights": markdown_table(pl.DataFrame({"factor": list(weight_of), "weight": list(weight_of.values())})),
+            "ml_alpha_weight": learned_weight,
         },
         lineage={"score": sources, "rank": sources},
-        checks=[check("standardised", passed=off.is_empty(), sessions_off=off.height)],
+        checks=[check("standardised", passed=off == 0, sessions_off=off)],
     )
+
+
+def _composite_of(
+    scores: pl.LazyFrame, learned: pl.LazyFrame, blend: pl.DataFrame, years: tuple[int, int], strategy: Strategy
+) -> "tuple[pl.DataFrame, Mapping[str, float], list[str], Vector]":
+    """The rows, the weights of the factors, the factors that have a part, and the weight of `ml_alpha` by session."""
+    from mech_exo_assets.quant.composite import composite_table
+    from mech_exo_assets.quant.learning.composite import composite_with_learned
+
+    found = composite_with_learned(of_years(scores, *years), of_years(learned, *years), blend, strategy.composite)
+    return composite_table(found.score, found.panel), found.weights, found.used, found.blend
 
 
 @table_asset(

@@ -5,7 +5,7 @@ What belongs here: what all table assets share — group, key, schema, checks, r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ import polars as pl
 
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
 from mech_exo_assets.schemas import TABLES, TableSchema
+from mech_exo_assets.storage.spool import Spool
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
@@ -166,31 +167,34 @@ def _check_specs(schema: TableSchema, checks: Mapping[str, str] | None) -> list[
 
 def materialised(
     schema: TableSchema,
-    frame: pl.DataFrame,
+    rows: pl.DataFrame | Spool,
     *,
     metadata: Mapping[str, Any] | None = None,
     checks: Iterable[dg.AssetCheckResult] = (),
     lineage: Mapping[str, Iterable[str]] | None = None,
-) -> dg.MaterializeResult[pl.DataFrame]:
-    """The frame as an asset's result, with row count, period, column lineage, and the outcome of its checks.
+) -> dg.MaterializeResult[Any]:
+    """The rows as an asset's result, with their number, period, column lineage, and the outcome of its checks.
 
     Parameters
     ----------
+    rows : DataFrame or Spool
+        Of a spool, whose parts must be of different years, one part at a time is read.
     lineage : mapping of str to iterable of str, optional
         For columns that are known only now: the columns (`group/table.column`) that each comes from. What the schema
         declares is added.
     """
-    figures: dict[str, Any] = {"dagster/row_count": len(frame), **_period(schema, frame), **(metadata or {})}
+    keys = [rows] if isinstance(rows, pl.DataFrame) else list(rows.parts(_key_columns(schema)))
+    figures: dict[str, Any] = {"dagster/row_count": sum(map(len, keys)), **_period(schema, keys), **(metadata or {})}
     declared = {column.name: column.source for column in schema.columns if column.source and not any("*" in each for each in column.source)}
     deps = {column: [_column_dep(source) for source in sources] for column, sources in {**declared, **(lineage or {})}.items()}
     if deps:
         figures["dagster/column_lineage"] = dg.TableColumnLineage(deps)
     if schema.one_column_per_factor:
-        figures["dagster/column_schema"] = column_schema(schema, factors=[name for name in frame.columns if name not in schema.names])
+        figures["dagster/column_schema"] = column_schema(schema, factors=[name for name in rows.columns if name not in schema.names])
     if lineage:
         figures |= _comes_from({**declared, **lineage})
-    outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, frame), *checks)]
-    return dg.MaterializeResult(asset_key=key_of(schema), value=frame, metadata=figures, check_results=outcomes)
+    outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, keys), *checks)]
+    return dg.MaterializeResult(asset_key=key_of(schema), value=rows, metadata=figures, check_results=outcomes)
 
 
 def check(
@@ -253,15 +257,22 @@ def _column_dep(source: str) -> dg.TableColumnDep:
     return dg.TableColumnDep(asset_key=key_of(TABLES[table]), column_name=column)
 
 
-def _period(schema: TableSchema, frame: pl.DataFrame) -> dict[str, str]:
-    dates = schema.time_column or ("date" if "date" in frame.columns else None)
-    if dates is None or frame.is_empty():
-        return {}
-    return {"first_date": str(frame[dates].min()), "last_date": str(frame[dates].max())}
+def _key_columns(schema: TableSchema) -> list[str]:
+    return list(dict.fromkeys([*schema.unique, *([schema.time_column] if schema.time_column else [])]))
 
 
-def _unique_rows(schema: TableSchema, frame: pl.DataFrame) -> dg.AssetCheckResult:
-    # Rows that are the same have the same hash: as many hashes as rows is proof, and five times as fast as comparing rows.
-    hashes = frame.select(pl.struct(schema.unique).hash().n_unique()).item()
-    duplicated = 0 if hashes == len(frame) else int(frame.select(schema.unique).is_duplicated().sum())
+def _period(schema: TableSchema, parts: Sequence[pl.DataFrame]) -> dict[str, str]:
+    dates = schema.time_column or ("date" if "date" in schema.names else None)
+    known = [part[dates] for part in parts if dates is not None and part.height]
+    return {"first_date": str(min(each.min() for each in known)), "last_date": str(max(each.max() for each in known))} if known else {}  # ty: ignore[invalid-argument-type]
+
+
+def _unique_rows(schema: TableSchema, parts: Iterable[pl.DataFrame]) -> dg.AssetCheckResult:
+    duplicated = sum(_duplicated(part, schema.unique) for part in parts)
     return check(UNIQUE_ROWS, passed=duplicated == 0, duplicated_rows=duplicated)
+
+
+def _duplicated(part: pl.DataFrame, unique: Sequence[str]) -> int:
+    # Rows that are the same have the same hash: as many hashes as rows is proof, and five times as fast as comparing rows.
+    hashes = part.select(pl.struct(unique).hash().n_unique()).item()
+    return 0 if hashes == len(part) else int(part.select(unique).is_duplicated().sum())

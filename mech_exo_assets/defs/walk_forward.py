@@ -34,26 +34,30 @@ from mech_exo_assets.settings import Strategy
     name="strategy__windows",
     code_version="1",
     ins={
-        "scores": table_input(SCORES),
-        "learned": table_input(LEARNED_SCORES, optional=True),
+        "scores": table_input(SCORES, lazy=True),
+        "learned": table_input(LEARNED_SCORES, lazy=True, optional=True),
         "ic": table_input(IC),
         "prices": table_input(PRICES, columns=[*TRADED_PRICES, "high", "low"]),
         "universe": table_input(UNIVERSE, columns=["symbol", "sector"]),
     },
 )
-def windows(strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
+def windows(
+    scores: pl.LazyFrame, learned: pl.LazyFrame, strategy: dg.ResourceParam[Strategy], **tables: pl.DataFrame
+) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """Windows roll over the history: weights are fitted on the training of each, and judged on the sessions that follow it."""
     from mech_exo_assets.quant.composite import names_learned
-    from mech_exo_assets.quant.learning.scores import with_learned
     from mech_exo_assets.quant.panel import Panel
     from mech_exo_assets.quant.walk_forward import NoWindowError, fits_of, gap_sessions, walk_forward
 
-    prices, scores = tables["prices"], tables["scores"]
-    if names_learned(strategy.composite.weights):
-        # At the weight of the blend it is no factor that a fit could choose.
-        scores = with_learned(scores, tables["learned"])
+    prices = tables["prices"]
     market = Panel.from_frame(prices, [*TRADED_PRICES[2:], "high", "low"])
-    panel = Panel.from_frame(scores, factor_columns(scores.columns), sessions=market.sessions, symbols=market.symbols)
+    # At the weight of the blend, ml_alpha is no factor that a fit could choose.
+    chosen = [scores, learned] if names_learned(strategy.composite.weights) else [scores]
+    of_tables = [
+        Panel.from_frame(table, factor_columns(table.collect_schema().names()), sessions=market.sessions, symbols=market.symbols).fields
+        for table in chosen
+    ]
+    panel = Panel(market.sessions, market.symbols, {name: matrix for fields in of_tables for name, matrix in fields.items()})
     fits = fits_of(strategy, tables["ic"], factors=list(panel.fields))
     try:
         result = walk_forward(panel, market, strategy, fits=fits, sectors=dict(tables["universe"].iter_rows()))

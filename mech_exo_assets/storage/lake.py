@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +21,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
+import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
-from mech_exo_assets.storage.contracts import YEAR, ContractError, conform
+from mech_exo_assets.storage.contracts import YEAR, ContractError
 from mech_exo_assets.storage.place import Place
+from mech_exo_assets.storage.spool import Spool
 from mech_exo_assets.storage.table_files import TableFiles
 
 # Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from. What may
@@ -38,6 +40,8 @@ _TURNS = 8
 """How often a commit is tried that others were faster than; it waits 6 s in all at the mean."""
 _AT_ONCE = 16
 """Requests to an object store at a time."""
+_ROWS_AT_ONCE = 1 << 16
+"""Rows that are handed to deltalake at a time."""
 
 CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
@@ -110,7 +114,7 @@ class Lake:
     def write(
         self,
         schema: TableSchema,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | Spool,
         *,
         years: Sequence[int] | None = None,
         only_these_years: bool = False,
@@ -122,8 +126,8 @@ class Lake:
         ----------
         schema : TableSchema
             What the frame must conform to; see `conform`.
-        frame : DataFrame
-            The new rows, in any order.
+        frame : DataFrame or Spool
+            The new rows, in any order; of a spool, one part at a time is in memory.
         years : sequence of int, optional
             The years that are replaced, for a table with a time axis; a year without rows in `frame` becomes empty.
         only_these_years : bool
@@ -143,17 +147,19 @@ class Lake:
         MechExoError
             If others commit to the same rows again and again, or the object store refuses; nothing is written.
         """
-        data = conform(schema, frame)
+        if isinstance(frame, pl.DataFrame):
+            with Spool(schema) as rows:
+                rows.add(frame)
+                return self.write(schema, rows, years=years, only_these_years=only_these_years, note=note)
         if schema.time_column is None:
-            return self._commit(schema.key, data, note)
+            return self._commit(frame, note)
         if not years:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
         replaced = sorted(set(years))
-        data = data.with_columns(pl.col(schema.time_column).dt.year().cast(pl.Int32).alias(YEAR))
-        stray = set(data[YEAR].unique()) - set(replaced)
+        stray = {year for part in frame.parts([schema.time_column]) for year in part[schema.time_column].dt.year().unique()} - set(replaced)
         if stray:
             raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was written.")
-        return self._commit(schema.key, data, note, years=replaced, whole=only_these_years)
+        return self._commit(frame, note, years=replaced, whole=only_these_years)
 
     def scan(self, key: str, *, years: Iterable[int] | None = None, version: int | None = None) -> pl.LazyFrame:
         """A table, or some years of it, as of now or as of a version; rows in any order.
@@ -252,14 +258,13 @@ class Lake:
         with self.place.in_words():
             return table.history(limit)
 
-    def _commit(
-        self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, *, years: Sequence[int] | None = None, whole: bool = True
-    ) -> int:
+    def _commit(self, rows: Spool, note: Mapping[str, str] | None, *, years: Sequence[int] | None = None, whole: bool = True) -> int:
         """Commit rows that replace these years, or all; again on what others have committed, where they were faster."""
+        key = rows.schema.key
         for turn in range(_TURNS):
             try:
                 with self.place.in_words():
-                    return self._commit_once(key, data, note, years=years, whole=whole)
+                    return self._commit_once(key, rows, note, years=years, whole=whole)
             except CommitFailedError:
                 time.sleep(random.uniform(0, 0.05 * 2**turn))  # noqa: S311 - no secret, only turns
         raise MechExoError(
@@ -267,10 +272,9 @@ class Lake:
             "written. Run again when they have ended."
         )
 
-    def _commit_once(
-        self, key: str, data: pl.DataFrame, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool
-    ) -> int:
-        common: dict[str, Any] = {"configuration": _CONFIGURATION, "writer_properties": _writer(data)}
+    def _commit_once(self, key: str, rows: Spool, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
+        data = _batches(rows)
+        common: dict[str, Any] = {"configuration": _CONFIGURATION, "writer_properties": _writer(data.schema)}
         metadata = dict(note or {})
         partitions = None if years is None else [YEAR]
         try:
@@ -342,8 +346,26 @@ def _gone(key: str, version: int) -> str:
     )
 
 
-def _writer(data: pl.DataFrame) -> WriterProperties:
+def _batches(rows: Spool) -> pa.RecordBatchReader:
+    """The rows as a stream; with their year, where the table has a time axis.
+
+    In pieces: deltalake holds several copies of what it is given at once.
+    """
+    time_column = rows.schema.time_column
+    declared = rows.schema.dtypes()
+    empty = pl.DataFrame(schema={name: declared.get(name, rows.schema.factor_dtype) for name in rows.columns})
+    stored = [] if time_column is None else [pl.col(time_column).dt.year().cast(pl.Int32).alias(YEAR)]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in rows.parts():
+            for piece in part.with_columns(stored).iter_slices(_ROWS_AT_ONCE):
+                yield from piece.to_arrow().to_batches()
+
+    return pa.RecordBatchReader.from_batches(empty.with_columns(stored).to_arrow().schema, batches())
+
+
+def _writer(schema: pa.Schema) -> WriterProperties:
     """Parquet settings: floats hardly repeat and hardly compress, so that a dictionary of them costs four times the CPU for no bytes."""
-    floats = [name for name, dtype in data.schema.items() if dtype in (pl.Float64, pl.Float32)]
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
     plain = ColumnProperties(dictionary_enabled=False)
     return WriterProperties(compression="LZ4_RAW", column_properties=dict.fromkeys(floats, plain))

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from mech_exo_assets.defs import cluster as module
-from mech_exo_assets.defs.cluster import Cluster, client, of_years, settings_text, take_over
+from mech_exo_assets.defs.cluster import Cluster, client, settings_text, take_over
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings import Settings
 from mech_exo_tests.dask_cluster import dask_cluster
@@ -40,20 +40,35 @@ def refused(_values: list[int]) -> list[int]:
     raise InputError("the third year has no prices.")
 
 
-def test_without_a_scheduler_work_is_one_part_and_done_here():
+def days(first: int, last: int, *, names: int = 1) -> pl.LazyFrame:
+    """A table with as many rows in each year as there are names."""
+    return pl.LazyFrame({"date": [dt.date(year, 7, 1) for year in range(first, last + 1) for _ in range(names)]})
+
+
+def test_without_a_scheduler_work_is_done_here_one_part_after_the_other():
     here = Cluster()
-    assert here.years(2001, 2009) == [(2001, 2009)]
-    assert here.map(doubled, [([1, 2],)]) == [[2, 4]]
+    results = here.each(doubled, [([1, 2],), ([3],)])
+    assert next(results) == [2, 4]
+    assert list(results) == [[6]]
     with here.sharing(scaled, np.ones(3)) as divided:
         assert divided is None
 
 
-def test_rows_of_some_years():
-    frame = pl.DataFrame({"date": [dt.date(year, 7, 1) for year in range(2000, 2006)], "value": range(6)})
-    assert of_years(frame, 2001, 2003)["value"].to_list() == [1, 2, 3]
-    # What is the whole frame is not copied.
-    assert of_years(frame, 1999, 2005) is frame
-    assert of_years(frame.clear(), 1999, 2005).is_empty()
+def test_a_history_that_memory_does_not_hold_is_divided_by_years(monkeypatch: pytest.MonkeyPatch):
+    here = Cluster()
+    assert here.spans((2001, 2009), days(2001, 2009)) == [(2001, 2009)]
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 30)
+    assert here.spans((2001, 2009), days(2001, 2009, names=10)) == [(2001, 2003), (2004, 2006), (2007, 2009)]
+    # A year is never cut.
+    assert here.spans((2001, 2003), days(2001, 2003, names=1000)) == [(2001, 2001), (2002, 2002), (2003, 2003)]
+
+
+def test_years_without_rows_are_no_span_of_their_own():
+    here = Cluster()
+    assert here.spans((1990, 2020), days(2001, 2009)) == [(2001, 2009)]
+    assert here.spans((2004, 2005), days(2001, 2009)) == [(2004, 2005)]
+    assert here.spans((2015, 2016), days(2001, 2009)) == [(2015, 2016)]
+    assert here.spans((2001, 2009), days(2001, 2009).filter(False)) == [(2001, 2009)]
 
 
 def test_no_password_travels(tmp_path: Path):
@@ -125,12 +140,12 @@ def test_an_address_of_no_scheduler_is_refused(address: str):
 def test_on_workers_work_is_divided_comes_back_in_order_and_raises_what_a_part_raised():
     with dask_cluster(workers=2) as found:
         there = Cluster(found.address)
-        spans = there.years(2001, 2009)
+        spans = there.spans((2001, 2009), days(2001, 2009))
         assert len(spans) > 2
         assert [year for first, last in spans for year in range(first, last + 1)] == list(range(2001, 2010))
-        assert there.map(doubled, [([number],) for number in range(20)]) == [[2 * number] for number in range(20)]
+        assert list(there.each(doubled, [([number],) for number in range(20)])) == [[2 * number] for number in range(20)]
         with pytest.raises(InputError, match="the third year has no prices"):
-            there.map(refused, [([1],)])
+            list(there.each(refused, [([1],)]))
         shared = np.arange(100_000.0)
         with there.sharing(scaled, shared) as divided:
             assert divided is not None

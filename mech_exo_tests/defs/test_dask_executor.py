@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Generator
 from pathlib import Path
 
 import dagster as dg
 import distributed
+import polars as pl
 import pytest
 
 from mech_exo_assets.defs import cluster, dask_executor
@@ -115,7 +117,8 @@ def test_work_within_a_step_is_divided_among_the_same_workers(address: str):
         there = cluster.Cluster(address)
         with there.sharing(lambda scale, items: [scale * item for item in items], 10) as divided:
             assert divided is not None
-            return [*divided(list(range(9))), *there.map(lambda first, last: last - first, there.years(2001, 2009))]
+            spans = there.spans((2001, 2009), pl.LazyFrame({"date": [dt.date(2001, 1, 2), dt.date(2009, 1, 2)]}))
+            return [*divided(list(range(9))), *there.each(lambda first, last: last - first, spans)]
 
     with distributed.Client(address) as client:
         found = client.submit(inside).result()

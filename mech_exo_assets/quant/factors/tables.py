@@ -6,7 +6,7 @@ exposures become scores (`scoring`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,27 +15,22 @@ import polars as pl
 from mech_exo_assets.quant.factors.known import FEATURE_PREFIX, features_as_of, fundamentals_as_of
 from mech_exo_assets.quant.factors.registry import available, compute, longest_lookback, registry
 from mech_exo_assets.quant.factors.scoring import score_all, sector_codes
+from mech_exo_assets.quant.origin import Origin
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.schemas import PRICES, factor_columns
 
 
-@dataclass(frozen=True, eq=False)
-class Exposures:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exposures(Origin):
     """Raw exposures of some years, and how they came about.
 
     Attributes
     ----------
     table : DataFrame
         `schemas.EXPOSURES`: a row for every name with a price, a column for every factor whose inputs are there.
-    absent : mapping of str to str
-        Each factor that could not be computed, and why.
-    lineage : mapping of str to tuple of str
-        The columns, as `group/table.column`, that each factor was computed from.
     """
 
     table: pl.DataFrame
-    absent: Mapping[str, str]
-    lineage: Mapping[str, tuple[str, ...]]
 
 
 def exposure_table(
@@ -77,22 +72,7 @@ def exposure_table(
     matrices = {name: matrix[: wanted.stop - wanted.start] for name, matrix in compute(panel, factors, since=wanted.start).items()}
     priced = ~np.isnan(panel["close"][wanted]) if "close" in panel else np.zeros((0, 0), dtype=bool)
     table = Panel(panel.sessions[wanted], panel.symbols).to_frame(matrices, rows=priced)
-    return Exposures(table, absent, {factor.name: tuple(map(_source_column, factor.inputs)) for factor in factors})
-
-
-def joined(parts: Sequence[Exposures]) -> Exposures:
-    """Exposures of consecutive years as one; a factor whose inputs only some years have is null in the others."""
-    lineage = {name: columns for part in parts for name, columns in part.lineage.items()}
-    absent = {name: reason for part in parts for name, reason in part.absent.items() if name not in lineage}
-    return Exposures(joined_tables([part.table for part in parts]), dict(sorted(absent.items())), dict(sorted(lineage.items())))
-
-
-def joined_tables(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Tables with a column for each factor, of consecutive years, as one; the columns ordered as in a table of all years."""
-    if len(parts) == 1:
-        return parts[0]
-    table = pl.concat(parts, how="diagonal")
-    return table.select("date", "symbol", *sorted(factor_columns(table.columns)))
+    return Exposures(table=table, absent=absent, lineage={factor.name: tuple(map(_source_column, factor.inputs)) for factor in factors})
 
 
 def score_table(

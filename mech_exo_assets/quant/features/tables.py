@@ -5,7 +5,6 @@ What belongs here: which features the data allow, and the long form of features 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from mech_exo_assets.quant.features.inputs import FeaturePanel
 from mech_exo_assets.quant.features.labels import labels, residual_forward_returns
 from mech_exo_assets.quant.features.registry import available
+from mech_exo_assets.quant.origin import Origin
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.residual import SECTOR
 from mech_exo_assets.settings import Strategy
@@ -27,8 +27,8 @@ PRICE_YEARS_AFTER = 1
 """Years of prices after its own that a year's labels need: execution lag and horizon are at most `settings.MAX_FORWARD_SESSIONS`."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(Origin):
     """Features and labels of some years, and how they came about.
 
     Attributes
@@ -36,15 +36,9 @@ class Dataset:
     table : DataFrame
         `schemas.DATASET`: a row for every row of scores, ordered by date and symbol, and a Float32 column for every feature whose inputs
         are there. A factor without any score has columns that are null throughout, so that every year has the same ones.
-    absent : mapping of str to str
-        Each kind of feature that there is none of, and why.
-    lineage : mapping of str to tuple of str
-        The columns, as `group/table.column`, that each feature and the label were computed from.
     """
 
     table: pl.DataFrame
-    absent: Mapping[str, str]
-    lineage: Mapping[str, tuple[str, ...]]
 
 
 def dataset_table(
@@ -102,7 +96,7 @@ def dataset_table(
             columns.append(pl.Series(feature.name, panel.of_rows(feature.values), nan_to_null=True))
             lineage[feature.name] = feature.sources
     table = pl.DataFrame(columns)
-    return Dataset(table, absent, lineage)
+    return Dataset(table=table, absent=absent, lineage=lineage)
 
 
 def largest_label_mean(dataset: pl.DataFrame) -> float:

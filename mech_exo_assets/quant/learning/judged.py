@@ -25,6 +25,7 @@ from mech_exo_assets.quant.ic import information_coefficients
 from mech_exo_assets.quant.learning.scores import ML_ALPHA
 from mech_exo_assets.quant.models.fitted import ENSEMBLE, KINDS
 from mech_exo_assets.quant.panel import Dates, Matrix, Panel, Vector, unique_dates, unique_symbols
+from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import factor_columns
 from mech_exo_assets.settings import Strategy
 
@@ -77,8 +78,8 @@ def judge(
     predictions: pl.DataFrame,
     learned: pl.DataFrame,
     labels: pl.DataFrame,
-    forward_returns: pl.DataFrame,
-    scores: pl.DataFrame,
+    forward_returns: pl.LazyFrame,
+    scores: pl.LazyFrame,
     strategy: Strategy,
 ) -> Judged:
     """Bring what is compared onto one pair of axes, and rank it against the labels.
@@ -91,10 +92,10 @@ def judge(
         `schemas.LEARNED_SCORES`: what `blended` has in it, since it is what the composite would have.
     labels : DataFrame
         date, symbol, label; null where it is not known yet.
-    forward_returns : DataFrame
+    forward_returns : LazyFrame
         `schemas.FORWARD_RETURNS`; those over the learned horizon are taken.
-    scores : DataFrame
-        `schemas.SCORES`; a column `ml_alpha` in it is left out of the composite.
+    scores : LazyFrame
+        `schemas.SCORES`, read a year at a time; a column `ml_alpha` in it is left out of the composite.
     strategy : Strategy
         `composite`, `learning`, `ic` and `horizons` are used.
 
@@ -119,7 +120,8 @@ def judge(
 
     composite, blended = _composites(scores, learned, sessions, symbols, strategy)
     matrices = {model: dense(by_model.pop(model), "value") for model in models} | {COMPOSITE: composite, BLENDED: blended}
-    known, returns = dense(labels, "label"), dense(forward_returns.filter(pl.col("horizon") == strategy.learning_horizon), "value")
+    followed = forward_returns.filter(pl.col("horizon") == strategy.learning_horizon).collect()
+    known, returns = dense(labels, "label"), dense(followed, "value")
     common = ~np.isnan(known)
     for matrix in matrices.values():
         common &= ~np.isnan(matrix)
@@ -131,20 +133,20 @@ def judge(
 
 
 def _composites(
-    scores: pl.DataFrame, learned: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_], strategy: Strategy
+    scores: pl.LazyFrame, learned: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_], strategy: Strategy
 ) -> tuple[Matrix, Matrix]:
     """The composite without `ml_alpha`, and with it at gate.weight; standardised over all names of a session, and not just `symbols`.
 
     Year by year, which is the same to the last bit, and needs a panel of all factors over one year only.
     """
-    factors = [name for name in factor_columns(scores.columns) if name != ML_ALPHA]
+    factors = [name for name in factor_columns(scores.collect_schema().names()) if name != ML_ALPHA]
     weights = weights_without_learned(strategy.composite.weights, factors)
-    everybody = np.union1d(unique_symbols(scores["symbol"]), symbols)
+    everybody = np.union1d(unique_symbols(scores.select(pl.col("symbol").unique()).collect()["symbol"]), symbols)
     composite = np.full((len(sessions), len(everybody)), np.nan)
     year_of = sessions.astype("datetime64[Y]").astype(int) + 1970
     for year in np.unique(year_of).tolist():
         rows = np.flatnonzero(year_of == year)
-        of_year = scores.lazy().filter(pl.col("date").dt.year() == year).select("date", "symbol", *weights).collect()
+        of_year = of_years(scores.select("date", "symbol", *weights), year, year)
         panel = Panel.from_frame(of_year, weights, sessions=sessions[rows], symbols=everybody)
         composite[rows] = composite_score(panel, weights, min_coverage=strategy.composite.min_coverage)
     blended = composite

@@ -9,7 +9,6 @@ machine's temporary folder, so that memory holds a piece of them, and labels, an
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import os
 import tempfile
@@ -134,15 +133,6 @@ class TrainingRows:
     def predicted(self, sessions: slice, model: Model) -> NDArray[np.float64]:
         """What a model predicts for the rows of some sessions."""
         return np.concatenate([np.zeros(0), *(model.predict(piece) for _, piece in self.pieces(sessions))])
-
-
-def by_year(dataset: pl.LazyFrame, years: Iterable[int]) -> Iterator[pl.DataFrame]:
-    """The rows of a table with dates, a calendar year at a time.
-
-    Asked for by two ends, and not by the year of the date: by its statistics a file of another year is not read at all.
-    """
-    for year in years:
-        yield dataset.filter(pl.col("date").is_between(dt.date(year, 1, 1), dt.date(year, 12, 31))).collect()
 
 
 def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

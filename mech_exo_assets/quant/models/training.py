@@ -27,10 +27,11 @@ from mech_exo_assets.quant.models.ensemble import STACKED, average_weights, stac
 from mech_exo_assets.quant.models.fitted import KINDS, RIDGE, SECTOR, Features, Model, load
 from mech_exo_assets.quant.models.folds import inner_folds, planned_trainings, validation_of
 from mech_exo_assets.quant.models.learners import Learner, Parameters
-from mech_exo_assets.quant.models.rows import TrainingRows, by_year
+from mech_exo_assets.quant.models.rows import TrainingRows
 from mech_exo_assets.quant.models.tuning import tune
 from mech_exo_assets.quant.panel import Dates, unique_dates
 from mech_exo_assets.quant.walk_forward import Window
+from mech_exo_assets.quant.years import by_year
 from mech_exo_assets.settings import Strategy
 
 _VERSION = 1

@@ -173,7 +173,7 @@ def test_a_fold_whose_labels_are_not_known_has_no_row_and_a_short_one_no_t():
 
 
 def test_without_learned_scores_the_blend_is_the_composite():
-    found = judge(FOUND.predictions, LEARNED_SCORES.empty(), FOUND.labels, FOUND.forward_returns, FOUND.scores, CHOSEN)
+    found = judge(FOUND.predictions, LEARNED_SCORES.empty(), FOUND.labels, FOUND.forward_returns.lazy(), FOUND.scores.lazy(), CHOSEN)
     table = comparison_table(found, FOLDS, CHOSEN).filter(fold=0)
     composite, blended = (table.filter(model=model).row(0, named=True) for model in ("composite", "blended"))
     assert all(blended[name] == composite[name] for name in ("ic", "icir", "t_hac", "spread", "turnover"))

@@ -39,7 +39,7 @@ class World:
         return learned_score_table(self.predictions, self.universe, chosen)
 
     def judge(self, chosen: Strategy) -> Judged:
-        return judge(self.predictions, self.learned(chosen), self.labels, self.forward_returns, self.scores, chosen)
+        return judge(self.predictions, self.learned(chosen), self.labels, self.forward_returns.lazy(), self.scores.lazy(), chosen)
 
     def shuffled(self, seed: int) -> World:
         return World(*(table.sample(fraction=1, shuffle=True, seed=seed) for table in vars(self).values()))
