@@ -11,6 +11,7 @@ from contextlib import nullcontext
 import dagster as dg
 import polars as pl
 
+from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import CHOICES, SOURCE, Lake
 from mech_exo_assets.storage.spool import Spool
@@ -70,6 +71,8 @@ class LakeIOManager(dg.IOManager):
         note = {"run_id": context.run_id} | self._noted | {f"read:{key}": str(version) for key, version in reads.items()}
         with nullcontext() if isinstance(obj, pl.DataFrame) else obj:
             version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
+        # What the step has let go of would stay with the C library, and add to what the next one takes.
+        give_back()
         context.add_output_metadata(
             {
                 "table_version": version,

@@ -1,7 +1,8 @@
 """What more names cost: `python -m mech_exo_tests.benchmarks.names 125 250 500`.
 
-What belongs here: wall time of each stage, peak memory, and a day more, of ten years of simulated prices, by the number of names; and the
-exponent b of time = a · names^b between one number and the next. Not timed in CI: see docs/benchmarks.md.
+What belongs here: wall time and peak memory of each stage, and a day more, of ten years of simulated prices and one column of alternative
+data, by the number of names; and the exponent b of figure = a · names^b between one number and the next. Not timed in CI: see
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import polars as pl
 
 SESSIONS = 2520
 SHOWN = 14
-"""Slowest stages that are printed."""
+"""Stages that are printed: the slowest, and those that hold most."""
 
 
 def command(*words: object) -> str:
@@ -33,7 +35,7 @@ def command(*words: object) -> str:
 def measured(names: int, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The run from nothing up to the session before the last, and the one of the last."""
     market, home = folder / "market", folder / "home"
-    command("simulate", "--out", market, "--names", names, "--sessions", SESSIONS, "--seed", 1)
+    command("simulate", "--out", market, "--names", names, "--sessions", SESSIONS, "--factors", 1, "--seed", 1)
     prices = pl.read_parquet(market / "prices.parquet")
     shown = folder / "shown"
     shutil.copytree(market, shown)
@@ -63,13 +65,20 @@ def main() -> None:
             f"{names:>6} names: {whole['seconds']:8.1f} s, peak {whole['peak_memory_mb']:>6} MB; a day more {day['seconds']:7.1f} s",
             flush=True,
         )
+    for figure, unit in (("stages", "s"), ("stages_memory_mb", "MB")):
+        show({size: whole[figure] for size, (whole, _) in found.items()}, unit)
+
+
+def show(found: Mapping[int, Mapping[str, float]], unit: str) -> None:
+    """A figure of the stages that have most of it at the largest number of names, by the number of names."""
     sizes = list(found)
-    slowest = sorted(found[sizes[-1]][0]["stages"], key=lambda stage: -found[sizes[-1]][0]["stages"][stage])[:SHOWN]
-    print(f"\n{'stage':28}" + "".join(f"{size:>10}" for size in sizes) + "   exponents")
-    for stage in slowest:
-        times = [found[size][0]["stages"].get(stage, math.nan) for size in sizes]
-        powers = [exponent(few, many, after / before) for few, many, before, after in zip(times, times[1:], sizes, sizes[1:], strict=False)]
-        print(f"{stage:28}" + "".join(f"{seconds:9.1f}s" for seconds in times) + "   " + " ".join(powers))
+    print(f"\n{f'stage ({unit})':28}" + "".join(f"{size:>10}" for size in sizes) + "   exponents")
+    for stage in sorted(found[sizes[-1]], key=lambda stage: -found[sizes[-1]][stage])[:SHOWN]:
+        figures = [found[size].get(stage, math.nan) for size in sizes]
+        powers = [
+            exponent(few, many, after / before) for few, many, before, after in zip(figures, figures[1:], sizes, sizes[1:], strict=False)
+        ]
+        print(f"{stage:28}" + "".join(f"{each:10.1f}" for each in figures) + "   " + " ".join(powers))
 
 
 if __name__ == "__main__":
