@@ -20,8 +20,10 @@ from pathlib import Path
 
 from mech_exo_tests.dask_cluster import ONE_THREAD, dask_cluster
 
-STAGES = ("factors/exposures", "factors/scores", "decay/ic", "weights/search")
-_DIVIDED = 'key:"factors/exposures" or key:"factors/scores" or key:"decay/ic"'
+_TABLES = ("factors/exposures", "factors/scores", "learning/dataset", "decay/ic", "decay/diagnostics")
+STAGES = (*_TABLES, "weights/search")
+# One of the four tables of the diagnostics names them all.
+_DIVIDED = " or ".join(f'key:"{"decay/lagged_ic" if table == "decay/diagnostics" else table}"' for table in _TABLES)
 _DONE = re.compile(r"done\s+(\S+)\s+([\d.]+) s")
 
 
