@@ -177,7 +177,10 @@ def _raise_failure(run_id: str, events: Sequence[dg.DagsterEvent]) -> None:
             stage = (event.step_key or "").replace("__", "/")
             kind, message = _reason(event.step_failure_data.error)
             raise kind(f"{stage}: {message}")
-    raise MechExoError(f"run {run_id} failed before its first stage; `mech-exo up` shows its log.")
+        if event.is_job_failure:
+            _, message = _reason(event.job_failure_data.error)
+            raise MechExoError(f"run {run_id} failed beside its stages: {message} `mech-exo up` shows its log.")
+    raise MechExoError(f"run {run_id} ended without an outcome; `mech-exo up` shows its log.")
 
 
 def _reason(error: SerializableErrorInfo | None) -> tuple[type[MechExoError], str]:

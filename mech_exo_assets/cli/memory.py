@@ -5,6 +5,7 @@ What belongs here: asking the operating system. What does not: showing it (`run`
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 from pathlib import Path
@@ -56,4 +57,10 @@ def _start_anew() -> bool:
 
 
 def _peak() -> int:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 2**20)
+    # On Linux not from `getrusage`: that begins with what the process held that has started this one.
+    try:
+        told = (_PROCESS / "status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 2**20)
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", told)
+    return round(int(kilobytes) / 2**10)

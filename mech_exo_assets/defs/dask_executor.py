@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -79,17 +79,9 @@ class DaskSteps(dg.Executor):
     def _handed_out(
         found: distributed.Client, plan_context: PlanOrchestrationContext, step: str, text: str, known: KnownExecutionState
     ) -> distributed.Future:
-        return found.submit(
-            run_step,
-            text,
-            plan_context.reconstructable_job,
-            plan_context.dagster_run,
-            plan_context.run_config,
-            step,
-            known,
-            key=f"{plan_context.run_id}/{step}",
-            pure=False,
-        )
+        # In one piece: Dask looks into tuples for tasks, and Dagster's records, which are tuples, forbid that.
+        work = partial(run_step, text, plan_context.reconstructable_job, plan_context.dagster_run, plan_context.run_config, step, known)
+        return found.submit(work, key=f"{plan_context.run_id}/{step}", pure=False)
 
     def _events(
         self, plan_context: PlanOrchestrationContext, active: ActiveExecution, future: distributed.Future, key: str

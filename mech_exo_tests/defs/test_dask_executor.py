@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import distributed
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 
 from mech_exo_assets.defs import cluster, dask_executor
+from mech_exo_assets.defs.partitions import YEARS
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.dagster_home import run_instance
 from mech_exo_tests.learned import VARIABLES
@@ -110,6 +112,16 @@ def test_a_worker_that_cannot_take_a_step_fails_it_with_the_reason(settings: Set
     (failed,) = (event for event in result.all_events if event.is_step_failure)
     assert "with other settings (source)" in failed.step_failure_data.error.message
     assert ASKED == []
+
+
+def test_a_run_of_some_years_is_handed_out_whole(settings: Settings, address: str, monkeypatch: pytest.MonkeyPatch):
+    # Dask looks for tasks in tuples, and a run of partitions has one within that may not be looked into.
+    run = dg.DagsterRun(job_name="years")._replace(partitions_subset=YEARS.subset_with_partition_keys(["2005", "2006"]))
+    context = SimpleNamespace(reconstructable_job=None, dagster_run=run, run_config={}, run_id=run.run_id)
+    monkeypatch.setattr(dask_executor, "run_step", lambda *arguments: arguments)
+    with distributed.Client(address) as client:
+        future = dask_executor.DaskSteps._handed_out(client, context, "a", cluster.settings_text(settings), None)
+        assert future.result()[2].partitions_subset.get_partition_keys() == ["2005", "2006"]
 
 
 def test_work_within_a_step_is_divided_among_the_same_workers(address: str):
