@@ -22,7 +22,7 @@ test: setup-dev ## Fast tests with coverage (under ten minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov
 
 test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=40 --durations-min=20 -m slow
 
 test-all: test test-slow ## All tests
 

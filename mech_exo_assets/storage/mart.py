@@ -44,7 +44,7 @@ WHERE version <> excluded.version OR ?
 """
 
 
-_MEGABYTES_PER_THREAD = 256
+_MEBIBYTES_PER_THREAD = 256
 
 PUBLISHED = "_mart/mech_exo.duckdb"
 """Where a lake in an object store has the published file, for other machines; no table has this name."""
@@ -142,7 +142,7 @@ def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]
 def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
     """Let DuckDB hold no more than its threads need; by default it would take four fifths of the machine before it writes to the disk."""
     (threads,) = connection.execute("SELECT current_setting('threads')").fetchone() or (1,)
-    connection.execute(f"SET memory_limit = '{max(1024, _MEGABYTES_PER_THREAD * int(threads))}MB'")
+    connection.execute(f"SET memory_limit = '{max(1024, _MEBIBYTES_PER_THREAD * int(threads))}MiB'")
     # To keep rows in the order of the files, which no table promises, takes twice the memory and half as much time again.
     connection.execute("SET preserve_insertion_order = false")
 

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -236,6 +237,10 @@ def test_a_home_keeps_the_choices_of_its_run_for_all_that_comes_later(mech_exo: 
     assert (home / "strategy.yaml").read_text() == "costs: {commission_bps: 30}\n"
     part = mech_exo("run", "--home", home, "--select", 'key:"strategy/trades"', "--json")
     assert part.code == 0, part.err
+    told = json.loads(part.out)
+    if sys.platform == "linux":
+        assert list(told["stages_memory_mb"]) == list(told["stages"]) == ["strategy/book"]
+        assert 0 < told["stages_memory_mb"]["strategy/book"] <= told["peak_memory_mb"]
     strategy = json.loads(Lake(home / "lake").note("strategy/trades", 1)["choices"])
     assert strategy["costs"]["commission_bps"] == 30
 

@@ -48,6 +48,14 @@ def assert_equals_lake(mart: Mart, lake: Lake) -> None:
             assert_frame_equal(published, lake.read(key), check_row_order=False, check_exact=True)
 
 
+def test_publishing_is_bound_in_memory_by_threads_and_not_by_the_machine(mart, lake):
+    lake.write(UNIVERSE, universe("A"))
+    for threads, bound in ((1, "1.0 GiB"), (8, "2.0 GiB")):
+        with mart.staged() as path, duckdb.connect(str(path), config={"threads": threads}) as connection:
+            update(connection, lake)
+            assert connection.execute("SELECT current_setting('memory_limit')").fetchone() == (bound,)
+
+
 def test_what_is_published_equals_the_lake(mart, lake):
     lake.write(UNIVERSE, universe("A", "B"))
     lake.write(SCORES, scores(2019, 2020, momentum=-0.1), years=[2019, 2020])
