@@ -68,10 +68,11 @@ def client(address: str) -> distributed.Client:
 
 
 def settings_text(settings: Settings) -> str:
-    """All that decides what is computed and where it is kept, without passwords."""
+    """All that decides what is computed and where it is kept, without passwords; and the scheduler."""
     fields = settings.model_dump(mode="json", include=_DECIDE)
     choices = b"" if settings.config is None or not settings.config.is_file() else settings.config.read_bytes()
-    return json.dumps({"fields": fields, "choices": hashlib.sha256(choices).hexdigest(), "database": _database(settings)}, sort_keys=True)
+    decided = {"fields": fields, "choices": hashlib.sha256(choices).hexdigest(), "database": _database(settings)}
+    return json.dumps({**decided, "dask": settings.dask}, sort_keys=True)
 
 
 def take_over(text: str) -> Settings:
@@ -93,6 +94,8 @@ def take_over(text: str) -> Settings:
         for name, value in json.loads(text)["fields"].items():
             if value not in (None, ""):
                 os.environ[f"MECH_EXO_{name.upper()}"] = str(value)
+        # A worker's own environment need not name the scheduler that it belongs to, and its steps are to be divided all the same.
+        os.environ.setdefault("MECH_EXO_DASK", json.loads(text)["dask"])
     settings = load_settings()
     # What this machine makes of them: its environment may name another database, and its file of choices may be another one.
     own = settings_text(settings)

@@ -101,6 +101,15 @@ def test_a_worker_takes_the_settings_of_its_first_task_and_refuses_others(tmp_pa
         take_over(settings_text(settings))
 
 
+def test_a_worker_divides_its_steps_among_the_workers_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = settings_text(Settings(home=tmp_path, dask="tcp://host:8786"))
+    assert take_over(text).dask == "tcp://host:8786"
+    # Seen from where it is, the scheduler may have another name.
+    monkeypatch.setattr(module, "_taken", None)
+    monkeypatch.setenv("MECH_EXO_DASK", "tcp://10.0.0.1:8786")
+    assert take_over(text).dask == "tcp://10.0.0.1:8786"
+
+
 def test_a_worker_with_another_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MECH_EXO_DB_URL", "postgresql://me:hush@elsewhere/base")
     text = settings_text(Settings(home=tmp_path, db_url=SecretStr("postgresql://me:hush@host/base")))

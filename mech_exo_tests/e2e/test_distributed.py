@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from distributed import Client
 
 from mech_exo_assets.quant.lifecycle.reigns import champion
 from mech_exo_assets.storage.lake import Lake
@@ -38,6 +39,20 @@ def single(tmp_path_factory: pytest.TempPathFactory, retrained_home: Path) -> Pa
     done = mech_exo("search", "--home", home)
     assert done.returncode == 0, done.stderr
     return home
+
+
+DIVIDED = {
+    "_forward_returns_of",
+    "_exposures_of",
+    "_scores_of",
+    "_dataset_of",
+    "_learned_scores_of",
+    "_ic_of",
+    "_diagnostics_of",
+    "_composite_of",
+    "_judged",
+}
+"""Functions that compute a part of a step."""
 
 
 def differing(left: Lake, right: Lake) -> list[str]:
@@ -74,6 +89,9 @@ def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine
         ):
             done = subprocess.run(command(*words, "--home", home), env=on(cluster, url), capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{done.stderr}\n{cluster.said()}"
+        with Client(cluster.address) as client:
+            handed_out = client.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.task_prefixes))
+        assert handed_out >= DIVIDED, f"not divided: {DIVIDED - handed_out}"
     assert differing(Lake(single / "lake"), Lake(f"{bucket}/lake")) == []
     assert not (home / "lake").exists()
     here, there = Ledger(f"sqlite:///{single}/ledger.db", single / "ledger.head"), Ledger(url, home / "ledger.head")
