@@ -127,8 +127,7 @@ class Cluster:
         Parameters
         ----------
         years : tuple of int
-            First and last one that are wanted. Those before and after all rows of `table` are left out; without any row there, there is
-            one span of all.
+            First and last one that are wanted. Those before and after all rows of `table` belong to the first and the last span.
         table : LazyFrame
             The largest one that is computed from.
         """
@@ -140,7 +139,8 @@ class Cluster:
         if self.address:
             with _from_a_step(self.address) as found:
                 count = max(count, _wanted_parts(found))
-        return spans(first, last, count)
+        divided = spans(first, last, count)
+        return [(years[0] if start == first else start, years[1] if end == last else end) for start, end in divided]
 
     def each(self, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
         """`function(*part)` of each part, in their order, one result at a time. What a part raises is raised."""

@@ -63,10 +63,12 @@ def test_a_history_that_memory_does_not_hold_is_divided_by_years(monkeypatch: py
     assert here.spans((2001, 2003), days(2001, 2003, names=1000)) == [(2001, 2001), (2002, 2002), (2003, 2003)]
 
 
-def test_years_without_rows_are_no_span_of_their_own():
+def test_years_without_rows_are_no_span_of_their_own(monkeypatch: pytest.MonkeyPatch):
     here = Cluster()
-    assert here.spans((1990, 2020), days(2001, 2009)) == [(2001, 2009)]
+    assert here.spans((1990, 2020), days(2001, 2009)) == [(1990, 2020)]
     assert here.spans((2004, 2005), days(2001, 2009)) == [(2004, 2005)]
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
+    assert here.spans((1990, 2020), days(2001, 2009)) == [(1990, 2003), (2004, 2006), (2007, 2020)]
     assert here.spans((2015, 2016), days(2001, 2009)) == [(2015, 2016)]
     assert here.spans((2001, 2009), days(2001, 2009).filter(False)) == [(2001, 2009)]
 
