@@ -162,7 +162,10 @@ def test_a_broken_ledger_is_not_copied(mech_exo: Command, tmp_path: Path, postgr
     said = mech_exo("db", "copy", "--home", tmp_path)
     assert said.code == 1
     assert "is not whole" in said.err
-    assert postgres.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'ledger'", database=url[-6:]) == []
+    assert (
+        postgres.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'ledger'", database=url.rsplit("/", 1)[1])
+        == []
+    )
 
 
 @pytest.mark.slow

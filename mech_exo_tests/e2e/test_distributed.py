@@ -42,17 +42,17 @@ def single(tmp_path_factory: pytest.TempPathFactory, retrained_home: Path) -> Pa
 
 
 DIVIDED = {
-    "_forward_returns_of",
-    "_exposures_of",
-    "_scores_of",
-    "_dataset_of",
-    "_learned_scores_of",
-    "_ic_of",
-    "_diagnostics_of",
-    "_composite_of",
-    "_judged",
+    "forward_returns_of",
+    "exposures_of",
+    "scores_of",
+    "dataset_of",
+    "learned_scores_of",
+    "ic_of",
+    "diagnostics_of",
+    "composite_of",
+    "judged",
 }
-"""Functions that compute a part of a step."""
+"""Functions that compute a part of a step, as the scheduler names them."""
 
 
 def differing(left: Lake, right: Lake) -> list[str]:

@@ -83,8 +83,8 @@ def gain_of(seed: int, *, interactions: bool) -> Gain:
         predictions,
         learned_score_table(predictions, market.universe, strategy),
         dataset.select("date", "symbol", "label"),
-        forward,
-        scores,
+        forward.lazy(),
+        scores.lazy(),
         strategy,
     )
     verdict = gate(judged.ic["composite"], judged.ic["blended"], strategy.learning.gate, horizon=1)
