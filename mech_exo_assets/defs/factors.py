@@ -5,7 +5,7 @@ What belongs here: the group `factors`. What does not: any factor (`quant.factor
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -18,10 +18,8 @@ from mech_exo_assets.quant.origin import Origin, joined
 from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import EXPOSURES, FEATURES, FUNDAMENTALS, PRICES, SCORES, UNIVERSE, factor_columns
 from mech_exo_assets.settings import Strategy
-from mech_exo_assets.storage.spool import Spool
-
-if TYPE_CHECKING:
-    from mech_exo_assets.quant.factors.tables import Exposures
+from mech_exo_assets.storage.data_files import TableWriter, Written
+from mech_exo_assets.storage.lake import Lake
 
 ABSENT = "absent_factors"
 """Metadata of `factors/exposures`: each factor that could not be computed, and why."""
@@ -48,22 +46,19 @@ def exposures(
     features: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """Raw exposure of every name to every factor whose inputs the source has, at the close of each session."""
-    table, known, infinite, origins = Spool(EXPOSURES), Counter[str](), 0, []
-    spans = cluster.spans(years_of(context), prices)
-    parts = [(prices, fundamentals, features, span, strategy.factors.exclude) for span in spans]
-    for part in cluster.each(_exposures_of, parts):
-        table.add(part.table)
-        factors = part.table.select(factor_columns(part.table.columns))
-        known.update({factor.name: factor.len() - factor.null_count() for factor in factors})
-        infinite += sum(int(factor.is_infinite().sum()) for factor in factors)
-        origins.append(Origin(absent=part.absent, lineage=part.lineage))
-    origin = joined(origins)
+    writer, spans = lake.writer(EXPOSURES), cluster.spans(years_of(context), prices)
+    parts = [(writer, prices, fundamentals, features, span, strategy.factors.exclude) for span in spans]
+    written, counts, infinities, origins = zip(*cluster.each(_exposures_of, parts), strict=True)
+    known, infinite, origin = Counter[str](), sum(infinities), joined(origins)
+    for each in counts:
+        known.update(each)
     unobserved = [name for name, count in known.items() if count == 0]
     return materialised(
         EXPOSURES,
-        table,
+        Written.joined(EXPOSURES.key, written),
         metadata={
             "factors": len(known),
             "absent": markdown_table(pl.DataFrame({"factor": list(origin.absent), "reason": list(origin.absent.values())}))
@@ -80,13 +75,23 @@ def exposures(
 
 
 def _exposures_of(
-    prices: pl.LazyFrame, fundamentals: pl.DataFrame, features: pl.DataFrame, years: tuple[int, int], exclude: Collection[str]
-) -> "Exposures":
+    writer: TableWriter,
+    prices: pl.LazyFrame,
+    fundamentals: pl.DataFrame,
+    features: pl.DataFrame,
+    years: tuple[int, int],
+    exclude: Collection[str],
+) -> tuple[Written, Counter[str], int, Origin]:
+    """Files of some years; how many exposures to each factor are known, how many are infinite, and where factors come from."""
     from mech_exo_assets.quant.factors.tables import exposure_table
 
     known = of_years(prices, years[0] - LOOKBACK_YEARS, years[1])
     history = LOOKBACK_YEARS * SHORTEST_YEAR
-    return exposure_table(known, fundamentals, features, years=years, exclude=exclude, longest_history=history)
+    found = exposure_table(known, fundamentals, features, years=years, exclude=exclude, longest_history=history)
+    factors = found.table.select(factor_columns(found.table.columns)).get_columns()
+    counts = Counter({factor.name: factor.len() - factor.null_count() for factor in factors})
+    infinite = sum(int(factor.is_infinite().sum()) for factor in factors)
+    return writer.write(found.table), counts, infinite, Origin(absent=found.absent, lineage=found.lineage)
 
 
 @table_asset(
@@ -102,15 +107,13 @@ def scores(
     universe: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """Exposures made comparable: winsorised, sector-neutral, standardised over the names of a session; higher is better."""
-    from mech_exo_assets.quant.factors.tables import largest_deviation
-
-    table, deviation = Spool(SCORES), 0.0
-    spans = cluster.spans(years_of(context), exposures)
-    for part in cluster.each(_scores_of, [(exposures, span, universe, strategy.scores.model_dump()) for span in spans]):
-        table.add(part)
-        deviation = max(deviation, largest_deviation(part))
+    writer, spans = lake.writer(SCORES), cluster.spans(years_of(context), exposures)
+    parts = [(writer, exposures, span, universe, strategy.scores.model_dump()) for span in spans]
+    written, deviations = zip(*cluster.each(_scores_of, parts), strict=True)
+    table, deviation = Written.joined(SCORES.key, written), max(deviations)
     factors = factor_columns(table.columns)
     return materialised(
         SCORES,
@@ -121,7 +124,10 @@ def scores(
     )
 
 
-def _scores_of(exposures: pl.LazyFrame, years: tuple[int, int], universe: pl.DataFrame, how: Mapping[str, Any]) -> pl.DataFrame:
-    from mech_exo_assets.quant.factors.tables import score_table
+def _scores_of(
+    writer: TableWriter, exposures: pl.LazyFrame, years: tuple[int, int], universe: pl.DataFrame, how: Mapping[str, Any]
+) -> tuple[Written, float]:
+    from mech_exo_assets.quant.factors.tables import largest_deviation, score_table
 
-    return score_table(of_years(exposures, *years), universe, **how)
+    table = score_table(of_years(exposures, *years), universe, **how)
+    return writer.write(table), largest_deviation(table)

@@ -6,7 +6,7 @@ have a clock of their own (`training`), and the numerics (`quant.features`, `qua
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
@@ -31,10 +31,8 @@ from mech_exo_assets.schemas import (
     UNIVERSE,
 )
 from mech_exo_assets.settings import Strategy
-from mech_exo_assets.storage.spool import Spool
-
-if TYPE_CHECKING:
-    from mech_exo_assets.quant.features import Dataset
+from mech_exo_assets.storage.data_files import TableWriter, Written
+from mech_exo_assets.storage.lake import Lake
 
 SCORE_YEARS, PRICE_YEARS, LABEL_YEARS = 1, 3, 1
 """Years of scores and prices before its own, and of prices after it, that a year of the dataset needs; see `quant.features.tables`."""
@@ -68,26 +66,20 @@ def dataset(
     universe: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """What models learn from: scores, their changes and ranks, the state of the market, and the return that followed."""
-    from mech_exo_assets.quant.features import largest_label_mean
-
-    table, infinite, mean, labelled, origins = Spool(DATASET), 0, 0.0, 0, []
-    spans = cluster.spans(years_of(context), scores)
-    for part in cluster.each(_dataset_of, [(scores, prices, universe, strategy, span) for span in spans]):
-        rows = part.table
-        table.add(rows)
-        infinite += sum(int(rows[name].is_infinite().sum()) for name in ("label", *_features(rows)))
-        mean = max(mean, largest_label_mean(rows))
-        labelled += rows.height - rows["label"].null_count()
-        origins.append(Origin(absent=part.absent, lineage=part.lineage))
-    origin = joined(origins)
+    writer, spans = lake.writer(DATASET), cluster.spans(years_of(context), scores)
+    parts = [(writer, scores, prices, universe, strategy, span) for span in spans]
+    written, judged, origins = zip(*cluster.each(_dataset_of, parts), strict=True)
+    table, origin = Written.joined(DATASET.key, written), joined(origins)
+    infinite, mean = sum(part.infinite for part in judged), max(part.largest_label_mean for part in judged)
     return materialised(
         DATASET,
         table,
         metadata={
             "features": len(_features(table)),
-            "rows_with_label": labelled,
+            "rows_with_label": sum(part.labelled for part in judged),
             "label": f"return over {strategy.learning_horizon} sessions from {strategy.execution_lag} after the score on, less "
             f"{' and '.join(strategy.learning.residual) or 'nothing'}, as {strategy.learning.label}",
             "absent": markdown_table(pl.DataFrame({"kind": list(origin.absent), "reason": list(origin.absent.values())}))
@@ -102,17 +94,30 @@ def dataset(
     )
 
 
+@dataclass(frozen=True)
+class _DatasetPart:
+    """What the checks of a dataset judge: infinite figures, rows with a label, and how far a session's mean label is from 0."""
+
+    infinite: int
+    labelled: int
+    largest_label_mean: float
+
+
 def _dataset_of(
-    scores: pl.LazyFrame, prices: pl.LazyFrame, universe: pl.DataFrame, strategy: Strategy, years: tuple[int, int]
-) -> "Dataset":
-    from mech_exo_assets.quant.features import dataset_table
+    writer: TableWriter, scores: pl.LazyFrame, prices: pl.LazyFrame, universe: pl.DataFrame, strategy: Strategy, years: tuple[int, int]
+) -> tuple[Written, _DatasetPart, Origin]:
+    from mech_exo_assets.quant.features import dataset_table, largest_label_mean
 
     first, last = years
     own, market = of_years(scores, first - SCORE_YEARS, last), of_years(prices, first - PRICE_YEARS, last + LABEL_YEARS)
-    return dataset_table(own, market, universe, strategy, years=years)
+    found = dataset_table(own, market, universe, strategy, years=years)
+    rows = found.table
+    infinite = sum(int(rows[name].is_infinite().sum()) for name in ("label", *_features(rows)))
+    part = _DatasetPart(infinite, rows.height - rows["label"].null_count(), largest_label_mean(rows))
+    return writer.write(rows), part, Origin(absent=found.absent, lineage=found.lineage)
 
 
-def _features(rows: pl.DataFrame | Spool) -> list[str]:
+def _features(rows: pl.DataFrame | Written) -> list[str]:
     return [name for name in rows.columns if name not in DATASET.names]
 
 
@@ -136,25 +141,25 @@ def predictions(
     models: pl.DataFrame,
     stacking: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """What each model predicted, and the ensemble of them, by the training that was the latest then."""
     from mech_exo_assets.quant.models.prediction import OtherFeaturesError, prediction_table
 
-    why, table, early, counts = "" if models.height else NO_MODEL, Spool(PREDICTIONS), 0, Counter[str]()
+    why, writer, parts, early, counts = "" if models.height else NO_MODEL, lake.writer(PREDICTIONS), list[Written](), 0, Counter[str]()
     first, last = years_of(context)
     try:
         for rows in by_year(dataset, range(first, last + 1) if models.height else ()):
             part = prediction_table(rows, models, stacking, threads=strategy.learning.threads)
-            table.add(part)
+            parts.append(writer.write(part))
             early += part.filter(pl.col("date") < models["test_from"].min()).height
             counts.update(dict(part.group_by("model").len().iter_rows()))
     except OtherFeaturesError as error:
         # New features are a refresh's work, new models are not: what cannot be predicted is not there, and the page says why.
-        table.close()
-        why, early, counts = str(error), 0, Counter()
+        why, parts, early, counts = str(error), [], 0, Counter()
     return materialised(
         PREDICTIONS,
-        table,
+        Written.joined(PREDICTIONS.key, parts),
         metadata={
             "models": markdown_table(pl.DataFrame(sorted(counts.items()), schema=["model", "predictions"], orient="row")),
             "why": why or "complete",
@@ -179,16 +184,16 @@ def scores(
     universe: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """The ensemble's predictions as one more factor, `ml_alpha`: a sibling of `factors/scores`, watched and weighted as factors are."""
-    from mech_exo_assets.quant.factors.tables import largest_deviation
     from mech_exo_assets.quant.learning.scores import ML_ALPHA
 
-    table, deviation = Spool(LEARNED_SCORES), 0.0
-    spans = cluster.spans(years_of(context), predictions)
-    for part in cluster.each(_learned_scores_of, [(predictions, span, universe, strategy) for span in spans]):
-        table.add(part)
-        deviation = max(deviation, largest_deviation(part))
+    writer, spans = lake.writer(LEARNED_SCORES), cluster.spans(years_of(context), predictions)
+    written, deviations = zip(
+        *cluster.each(_learned_scores_of, [(writer, predictions, span, universe, strategy) for span in spans]), strict=True
+    )
+    table, deviation = Written.joined(LEARNED_SCORES.key, written), max(deviations)
     return materialised(
         LEARNED_SCORES,
         table,
@@ -198,10 +203,14 @@ def scores(
     )
 
 
-def _learned_scores_of(predictions: pl.LazyFrame, years: tuple[int, int], universe: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
+def _learned_scores_of(
+    writer: TableWriter, predictions: pl.LazyFrame, years: tuple[int, int], universe: pl.DataFrame, strategy: Strategy
+) -> tuple[Written, float]:
+    from mech_exo_assets.quant.factors.tables import largest_deviation
     from mech_exo_assets.quant.learning.scores import learned_score_table
 
-    return learned_score_table(of_years(predictions, *years), universe, strategy)
+    table = learned_score_table(of_years(predictions, *years), universe, strategy)
+    return writer.write(table), largest_deviation(table)
 
 
 @table_assets(

@@ -16,7 +16,8 @@ from mech_exo_assets.defs.tables import check, key_of, markdown_table, materiali
 from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import FEATURES, FORWARD_RETURNS, FUNDAMENTALS, PRICES, QUALITY, UNIVERSE
 from mech_exo_assets.settings import Strategy
-from mech_exo_assets.storage.spool import Spool
+from mech_exo_assets.storage.data_files import TableWriter, Written
+from mech_exo_assets.storage.lake import Lake
 
 
 @table_asset(
@@ -129,27 +130,27 @@ def forward_returns(
     prices: pl.LazyFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """What each symbol returned after each session, over every horizon, from the session in which a trade could be executed."""
-    table, lost = Spool(FORWARD_RETURNS), 0
-    spans = cluster.spans(years_of(context), prices)
-    for part in cluster.each(_forward_returns_of, [(prices, span, strategy) for span in spans]):
-        table.add(part)
-        lost += part.filter(pl.col("value") < -1).height
+    writer, spans = lake.writer(FORWARD_RETURNS), cluster.spans(years_of(context), prices)
+    written, lost = zip(*cluster.each(_forward_returns_of, [(writer, prices, span, strategy) for span in spans]), strict=True)
     return materialised(
         FORWARD_RETURNS,
-        table,
+        Written.joined(FORWARD_RETURNS.key, written),
         metadata={"horizons": ", ".join(map(str, strategy.horizons)), "execution_lag": strategy.execution_lag},
-        checks=[check("above_total_loss", passed=lost == 0)],
+        checks=[check("above_total_loss", passed=sum(lost) == 0)],
     )
 
 
-def _forward_returns_of(prices: pl.LazyFrame, years: tuple[int, int], strategy: Strategy) -> pl.DataFrame:
+def _forward_returns_of(writer: TableWriter, prices: pl.LazyFrame, years: tuple[int, int], strategy: Strategy) -> tuple[Written, int]:
+    """Files of some years, and how many returns are below -100 %."""
     from mech_exo_assets.quant.forward_returns import forward_return_table
     from mech_exo_assets.quant.panel import Panel
 
     panel = Panel.from_frame(of_years(prices, years[0], years[1] + FORWARD_YEARS), ["total_return_index"])
-    return forward_return_table(panel, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years)
+    table = forward_return_table(panel, horizons=strategy.horizons, execution_lag=strategy.execution_lag, years=years)
+    return writer.write(table), table.filter(pl.col("value") < -1).height
 
 
 def _period(table: pl.DataFrame) -> tuple[dt.date, dt.date]:

@@ -5,7 +5,7 @@ what the portfolio would have earned (`backtest`).
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import dagster as dg
 import polars as pl
@@ -18,12 +18,9 @@ from mech_exo_assets.defs.tables import check, markdown_table, materialised, tab
 from mech_exo_assets.quant.years import of_years
 from mech_exo_assets.schemas import BLEND, COMPOSITE, LEARNED_SCORES, PRICES, SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.settings import Strategy
+from mech_exo_assets.storage.data_files import TableWriter, Written
 from mech_exo_assets.storage.io_manager import REBUILD_TAG
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.spool import Spool
-
-if TYPE_CHECKING:
-    from mech_exo_assets.quant.panel import Vector
 
 RISK_YEARS = 3
 """Years of prices before its own that a year's targets may need: `construction.beta_window` is 500 sessions at most."""
@@ -47,39 +44,61 @@ def composite(
     blend: pl.DataFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
-) -> dg.MaterializeResult[Spool]:
+    lake: dg.ResourceParam[Lake],
+) -> dg.MaterializeResult[Written]:
     """One score and rank for each name and session: the weighted mean of its factor scores, with `ml_alpha` at the weight it has earned."""
-    table, off, weight_of, used, learned_weight = Spool(COMPOSITE), 0, dict[str, float](), dict[str, None](), 0.0
-    spans = cluster.spans(years_of(context), scores)
-    for rows, weights, names, shares in cluster.each(_composite_of, [(scores, learned, blend, span, strategy) for span in spans]):
-        table.add(rows)
-        moments = rows.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
-        off += moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9)).height
-        weight_of |= weights
-        used |= dict.fromkeys(names)
-        learned_weight = float(shares[-1]) if len(shares) else learned_weight
-    sources = score_sources(used)
+    writer, spans = lake.writer(COMPOSITE), cluster.spans(years_of(context), scores)
+    parts = list(cluster.each(_composite_of, [(writer, scores, learned, blend, span, strategy) for span in spans]))
+    off = sum(part.sessions_off for part in parts)
+    weights = {name: weight for part in parts for name, weight in part.weights.items()}
+    known = [part.ml_alpha_weight for part in parts if part.ml_alpha_weight is not None]
+    sources = score_sources(dict.fromkeys(name for part in parts for name in part.used))
     return materialised(
         COMPOSITE,
-        table,
+        Written.joined(COMPOSITE.key, [part.written for part in parts]),
         metadata={
-            "weights": markdown_table(pl.DataFrame({"factor": list(weight_of), "weight": list(weight_of.values())})),
-            "ml_alpha_weight": learned_weight,
+            "weights": markdown_table(pl.DataFrame({"factor": list(weights), "weight": list(weights.values())})),
+            "ml_alpha_weight": known[-1] if known else 0.0,
         },
         lineage={"score": sources, "rank": sources},
         checks=[check("standardised", passed=off == 0, sessions_off=off)],
     )
 
 
+@dataclass(frozen=True)
+class _CompositePart:
+    """Files of some years, and what is said of them.
+
+    Attributes
+    ----------
+    sessions_off : int
+        Sessions whose composite has not the mean 0 and the standard deviation 1.
+    weights : mapping of str to float
+        Of the factors.
+    used : list of str
+        Factors that have a part, `ml_alpha` among them.
+    ml_alpha_weight : float or None
+        In the last session; None without sessions.
+    """
+
+    written: Written
+    sessions_off: int
+    weights: Mapping[str, float]
+    used: list[str]
+    ml_alpha_weight: float | None
+
+
 def _composite_of(
-    scores: pl.LazyFrame, learned: pl.LazyFrame, blend: pl.DataFrame, years: tuple[int, int], strategy: Strategy
-) -> "tuple[pl.DataFrame, Mapping[str, float], list[str], Vector]":
-    """The rows, the weights of the factors, the factors that have a part, and the weight of `ml_alpha` by session."""
+    writer: TableWriter, scores: pl.LazyFrame, learned: pl.LazyFrame, blend: pl.DataFrame, years: tuple[int, int], strategy: Strategy
+) -> _CompositePart:
     from mech_exo_assets.quant.composite import composite_table
     from mech_exo_assets.quant.learning.composite import composite_with_learned
 
     found = composite_with_learned(of_years(scores, *years), of_years(learned, *years), blend, strategy.composite)
-    return composite_table(found.score, found.panel), found.weights, found.used, found.blend
+    table = composite_table(found.score, found.panel)
+    moments = table.group_by("date").agg(pl.col("score").mean().alias("mean"), pl.col("score").std(ddof=0).alias("deviation"))
+    off = moments.filter((pl.col("mean").abs() > 1e-9) | ((pl.col("deviation") - 1).abs() > 1e-9)).height
+    return _CompositePart(writer.write(table), off, found.weights, found.used, float(found.blend[-1]) if len(found.blend) else None)
 
 
 @table_asset(

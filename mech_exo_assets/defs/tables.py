@@ -5,7 +5,7 @@ What belongs here: what all table assets share — group, key, schema, checks, r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -13,7 +13,7 @@ import polars as pl
 
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
 from mech_exo_assets.schemas import TABLES, TableSchema
-from mech_exo_assets.storage.spool import Spool
+from mech_exo_assets.storage.data_files import Written, duplicated_rows
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
@@ -167,7 +167,7 @@ def _check_specs(schema: TableSchema, checks: Mapping[str, str] | None) -> list[
 
 def materialised(
     schema: TableSchema,
-    rows: pl.DataFrame | Spool,
+    rows: pl.DataFrame | Written,
     *,
     metadata: Mapping[str, Any] | None = None,
     checks: Iterable[dg.AssetCheckResult] = (),
@@ -177,14 +177,14 @@ def materialised(
 
     Parameters
     ----------
-    rows : DataFrame or Spool
-        Of a spool, whose parts must be of different years, one part at a time is read.
+    rows : DataFrame or Written
+        The table, or the files of all its parts.
     lineage : mapping of str to iterable of str, optional
         For columns that are known only now: the columns (`group/table.column`) that each comes from. What the schema
         declares is added.
     """
-    keys = [rows] if isinstance(rows, pl.DataFrame) else list(rows.parts(_key_columns(schema)))
-    figures: dict[str, Any] = {"dagster/row_count": sum(map(len, keys)), **_period(schema, keys), **(metadata or {})}
+    count = rows.rows if isinstance(rows, Written) else len(rows)
+    figures: dict[str, Any] = {"dagster/row_count": count, **_period(schema, rows), **(metadata or {})}
     declared = {column.name: column.source for column in schema.columns if column.source and not any("*" in each for each in column.source)}
     deps = {column: [_column_dep(source) for source in sources] for column, sources in {**declared, **(lineage or {})}.items()}
     if deps:
@@ -193,7 +193,7 @@ def materialised(
         figures["dagster/column_schema"] = column_schema(schema, factors=[name for name in rows.columns if name not in schema.names])
     if lineage:
         figures |= _comes_from({**declared, **lineage})
-    outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, keys), *checks)]
+    outcomes = [_of(schema, outcome) for outcome in (_unique_rows(schema, rows), *checks)]
     return dg.MaterializeResult(asset_key=key_of(schema), value=rows, metadata=figures, check_results=outcomes)
 
 
@@ -257,22 +257,14 @@ def _column_dep(source: str) -> dg.TableColumnDep:
     return dg.TableColumnDep(asset_key=key_of(TABLES[table]), column_name=column)
 
 
-def _key_columns(schema: TableSchema) -> list[str]:
-    return list(dict.fromkeys([*schema.unique, *([schema.time_column] if schema.time_column else [])]))
-
-
-def _period(schema: TableSchema, parts: Sequence[pl.DataFrame]) -> dict[str, str]:
+def _period(schema: TableSchema, rows: pl.DataFrame | Written) -> dict[str, str]:
     dates = schema.time_column or ("date" if "date" in schema.names else None)
-    known = [part[dates] for part in parts if dates is not None and part.height]
-    return {"first_date": str(min(each.min() for each in known)), "last_date": str(max(each.max() for each in known))} if known else {}  # ty: ignore[invalid-argument-type]
+    if dates is None:
+        return {}
+    first, last = (rows.first, rows.last) if isinstance(rows, Written) else (rows[dates].min(), rows[dates].max())
+    return {} if first is None else {"first_date": str(first), "last_date": str(last)}
 
 
-def _unique_rows(schema: TableSchema, parts: Iterable[pl.DataFrame]) -> dg.AssetCheckResult:
-    duplicated = sum(_duplicated(part, schema.unique) for part in parts)
+def _unique_rows(schema: TableSchema, rows: pl.DataFrame | Written) -> dg.AssetCheckResult:
+    duplicated = rows.duplicated if isinstance(rows, Written) else duplicated_rows(rows, schema)
     return check(UNIQUE_ROWS, passed=duplicated == 0, duplicated_rows=duplicated)
-
-
-def _duplicated(part: pl.DataFrame, unique: Sequence[str]) -> int:
-    # Rows that are the same have the same hash: as many hashes as rows is proof, and five times as fast as comparing rows.
-    hashes = part.select(pl.struct(unique).hash().n_unique()).item()
-    return 0 if hashes == len(part) else int(part.select(unique).is_duplicated().sum())

@@ -6,15 +6,14 @@ What belongs here: the Dagster concept *I/O manager* over `lake`. What does not:
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
 
 import dagster as dg
 import polars as pl
 
 from mech_exo_assets.quant.memory import give_back
 from mech_exo_assets.schemas import TABLES
+from mech_exo_assets.storage.data_files import Written
 from mech_exo_assets.storage.lake import CHOICES, SOURCE, Lake
-from mech_exo_assets.storage.spool import Spool
 
 REBUILD_TAG = "mech_exo/rebuild"
 """Run tag: years outside the run's partitions go, since the run recomputes the whole history."""
@@ -60,7 +59,7 @@ class LakeIOManager(dg.IOManager):
             return frame if columns is None else frame.select(columns)
         return self.lake.read(key, columns=columns, years=years, version=version)
 
-    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Spool) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Written) -> None:
         """Commit a table, and put the versions written and read into the materialisation's metadata."""
         schema = TABLES[context.asset_key.to_user_string()]
         with self._lock:
@@ -69,8 +68,7 @@ class LakeIOManager(dg.IOManager):
         years = [int(name) for name in context.asset_partition_keys] if context.has_asset_partitions else None
         rebuild = context.step_context.run_tags.get(REBUILD_TAG) == "true"
         note = {"run_id": context.run_id} | self._noted | {f"read:{key}": str(version) for key, version in reads.items()}
-        with nullcontext() if isinstance(obj, pl.DataFrame) else obj:
-            version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
+        version = self.lake.write(schema, obj, years=years, only_these_years=rebuild, note=note)
         # What the step has let go of would stay with the C library, and add to what the next one takes.
         give_back()
         context.add_output_metadata(

@@ -10,26 +10,27 @@ files that no commit names, and no reader sees. Of two writers that meet, one co
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import polars as pl
-import pyarrow as pa
-from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.contracts import YEAR, ContractError
+from mech_exo_assets.storage.data_files import DataFile, TableWriter, Written
 from mech_exo_assets.storage.place import Place
-from mech_exo_assets.storage.spool import Spool
 from mech_exo_assets.storage.table_files import TableFiles
 
 # Checkpoints would otherwise delete commits older than a month, and with them the versions that past decisions were made from. What may
@@ -40,8 +41,6 @@ _TURNS = 8
 """How often a commit is tried that others were faster than; it waits 6 s in all at the mean."""
 _AT_ONCE = 16
 """Requests to an object store at a time."""
-_ROWS_AT_ONCE = 1 << 16
-"""Rows that are handed to deltalake at a time."""
 
 CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
@@ -114,7 +113,7 @@ class Lake:
     def write(
         self,
         schema: TableSchema,
-        frame: pl.DataFrame | Spool,
+        rows: pl.DataFrame | Written,
         *,
         years: Sequence[int] | None = None,
         only_these_years: bool = False,
@@ -126,8 +125,8 @@ class Lake:
         ----------
         schema : TableSchema
             What the frame must conform to; see `conform`.
-        frame : DataFrame or Spool
-            The new rows, in any order; of a spool, one part at a time is in memory.
+        rows : DataFrame or Written
+            The new rows, in any order, or files that `writer` has written of them.
         years : sequence of int, optional
             The years that are replaced, for a table with a time axis; a year without rows in `frame` becomes empty.
         only_these_years : bool
@@ -147,19 +146,20 @@ class Lake:
         MechExoError
             If others commit to the same rows again and again, or the object store refuses; nothing is written.
         """
-        if isinstance(frame, pl.DataFrame):
-            with Spool(schema) as rows:
-                rows.add(frame)
-                return self.write(schema, rows, years=years, only_these_years=only_these_years, note=note)
-        if schema.time_column is None:
-            return self._commit(frame, note)
-        if not years:
+        replaced = None if schema.time_column is None else sorted(set(years or ()))
+        if replaced is not None and not replaced:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
-        replaced = sorted(set(years))
-        stray = {year for part in frame.parts([schema.time_column]) for year in part[schema.time_column].dt.year().unique()} - set(replaced)
+        if not self.exists(schema.key):
+            self.place.require_conditional_puts()
+        written = Written.joined(schema.key, [rows if isinstance(rows, Written) else self.writer(schema).write(rows)])
+        stray = {file.year for file in written.files if file.year is not None}.difference(replaced or ())
         if stray:
-            raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was written.")
-        return self._commit(frame, note, years=replaced, whole=only_these_years)
+            raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was committed.")
+        return self._commit(written, note, years=replaced, whole=only_these_years)
+
+    def writer(self, schema: TableSchema) -> TableWriter:
+        """What writes files of a table, here or in another process, for `write` to commit."""
+        return TableWriter(self.place.uri, schema.key)
 
     def scan(self, key: str, *, years: Iterable[int] | None = None, version: int | None = None) -> pl.LazyFrame:
         """A table, or some years of it, as of now or as of a version; rows in any order.
@@ -258,46 +258,45 @@ class Lake:
         with self.place.in_words():
             return table.history(limit)
 
-    def _commit(self, rows: Spool, note: Mapping[str, str] | None, *, years: Sequence[int] | None = None, whole: bool = True) -> int:
-        """Commit rows that replace these years, or all; again on what others have committed, where they were faster."""
-        key = rows.schema.key
+    def _commit(self, written: Written, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
+        """Commit files that replace these years, or all; again on what others have committed, where they were faster."""
         for turn in range(_TURNS):
             try:
                 with self.place.in_words():
-                    return self._commit_once(key, rows, note, years=years, whole=whole)
+                    return self._commit_once(written, note, years=years, whole=whole)
             except CommitFailedError:
                 time.sleep(random.uniform(0, 0.05 * 2**turn))  # noqa: S311 - no secret, only turns
         raise MechExoError(
-            f"{key} in {self.place}: other processes have committed to the same rows {_TURNS} times while this one tried; nothing was "
-            "written. Run again when they have ended."
+            f"{written.key} in {self.place}: other processes have committed {_TURNS} times while this one tried; nothing was written. Run "
+            "again when they have ended."
         )
 
-    def _commit_once(self, key: str, rows: Spool, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
-        data = _batches(rows)
-        common: dict[str, Any] = {"configuration": _CONFIGURATION, "writer_properties": _writer(data.schema)}
-        metadata = dict(note or {})
-        partitions = None if years is None else [YEAR]
+    def _commit_once(self, written: Written, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
+        key = written.key
+        # What is replaced was looked up in the version before: a commit between would keep rows that this one replaces.
+        at_once = CommitProperties(custom_metadata=dict(note or {}), max_commit_retries=0)
+        how: dict[str, Any] = {"partition_by": [] if years is None else [YEAR], "commit_properties": at_once}
+        schema = _delta_schema(written)
+        actions: list[AddAction | RemoveAction] = [_action(file) for file in written.files]
         try:
             table = DeltaTable(self.uri(key))
         except TableNotFoundError:
-            self.place.require_conditional_puts()
-            # deltalake would add these rows to those of whoever has made the table meanwhile.
-            at_once = CommitProperties(custom_metadata=metadata, max_commit_retries=0)
             try:
-                write_deltalake(self.uri(key), data, mode="error", partition_by=partitions, commit_properties=at_once, **common)
+                create_table_with_add_actions(
+                    self.uri(key), schema, list(map(_action, written.files)), mode="error", configuration=_CONFIGURATION, **how
+                )
             except DeltaError as error:
                 if self.exists(key):
                     raise CommitFailedError("others have made the table meanwhile") from error
                 raise
             return 0
-        common["commit_properties"] = CommitProperties(custom_metadata=metadata)
-        if years is None or whole:
-            write_deltalake(table, data, mode="overwrite", schema_mode="overwrite", partition_by=partitions, **common)
-        else:
-            predicate = f"{YEAR} IN ({', '.join(map(str, years))})"
-            write_deltalake(table, data, mode="overwrite", schema_mode="merge", predicate=predicate, **common)
-        # The handle is at the version that it has just committed, whatever others commit meanwhile.
-        return table.version()
+        version = table.version()
+        filters = None
+        if years is not None and not whole:
+            filters = [(YEAR, "in", [str(year) for year in years])]
+            schema = _merged(key, table.schema(), schema)
+        table.create_write_transaction(actions, "overwrite", schema, partition_filters=filters, **how)
+        return version + 1
 
     def _actions(self, table: DeltaTable) -> pl.DataFrame:
         with self.place.in_words():
@@ -346,26 +345,34 @@ def _gone(key: str, version: int) -> str:
     )
 
 
-def _batches(rows: Spool) -> pa.RecordBatchReader:
-    """The rows as a stream; with their year, where the table has a time axis.
-
-    In pieces: deltalake holds several copies of what it is given at once.
-    """
-    time_column = rows.schema.time_column
-    declared = rows.schema.dtypes()
-    empty = pl.DataFrame(schema={name: declared.get(name, rows.schema.factor_dtype) for name in rows.columns})
-    stored = [] if time_column is None else [pl.col(time_column).dt.year().cast(pl.Int32).alias(YEAR)]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for part in rows.parts():
-            for piece in part.with_columns(stored).iter_slices(_ROWS_AT_ONCE):
-                yield from piece.to_arrow().to_batches()
-
-    return pa.RecordBatchReader.from_batches(empty.with_columns(stored).to_arrow().schema, batches())
+def _delta_schema(written: Written) -> Schema:
+    """Columns of the files, and the year that each lies in, where the table has a time axis."""
+    schema = TABLES[written.key]
+    types = schema.dtypes()
+    columns = {name: types.get(name, schema.factor_dtype) for name in written.columns}
+    if schema.time_column is not None:
+        columns[YEAR] = pl.Int32
+    return Schema.from_arrow(pl.DataFrame(schema=columns).to_arrow().schema)
 
 
-def _writer(schema: pa.Schema) -> WriterProperties:
-    """Parquet settings: floats hardly repeat and hardly compress, so that a dictionary of them costs four times the CPU for no bytes."""
-    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
-    plain = ColumnProperties(dictionary_enabled=False)
-    return WriterProperties(compression="LZ4_RAW", column_properties=dict.fromkeys(floats, plain))
+def _merged(key: str, old: Schema, new: Schema) -> Schema:
+    """The columns that a table has, and behind them those that it has not had yet."""
+    there = {field.name: field for field in old.fields}
+    for field in new.fields:
+        if field.name in there and there[field.name].type != field.type:
+            raise ContractError(
+                f"{key}: column '{field.name}' has the type {there[field.name].type} in the lake, and {field.type} in years that were "
+                "computed now; nothing was committed. Compute all years anew: `mech-exo run --force`."
+            )
+    return Schema([*old.fields, *(field for field in new.fields if field.name not in there)])
+
+
+def _action(file: DataFile) -> AddAction:
+    return AddAction(
+        path=quote(file.path, safe="/="),
+        size=file.size,
+        partition_values={} if file.year is None else {YEAR: str(file.year)},
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
+    )

@@ -170,7 +170,7 @@ def test_a_stray_year_is_refused_and_nothing_is_written(lake):
     lake.write(SCORES, scores(2019), years=[2019])
     with pytest.raises(ContractError) as refusal:
         lake.write(SCORES, scores(2019, 2020), years=[2019])
-    assert str(refusal.value) == "factors/scores: rows of 2020 in a write of [2019]; nothing was written."
+    assert str(refusal.value) == "factors/scores: rows of 2020 in a write of [2019]; nothing was committed."
     assert lake.version(KEY) == 0
 
 

@@ -196,13 +196,13 @@ def test_who_is_never_faster_than_others_is_told_so(bucket, monkeypatch):
 
     lake = Lake(bucket)
     lake.write(UNIVERSE, universe("A"))
-    monkeypatch.setattr(module, "write_deltalake", beaten)
-    monkeypatch.setattr(module, "time", type("Clock", (), {"sleep": staticmethod(lambda _: None)}))
+    monkeypatch.setattr(module.DeltaTable, "create_write_transaction", beaten)
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
     with pytest.raises(MechExoError) as refusal:
         lake.write(UNIVERSE, universe("B"))
     assert str(refusal.value) == (
-        f"market/universe in {bucket}: other processes have committed to the same rows 8 times while this one tried; nothing was written. "
-        "Run again when they have ended."
+        f"market/universe in {bucket}: other processes have committed 8 times while this one tried; nothing was written. Run "
+        "again when they have ended."
     )
 
 
