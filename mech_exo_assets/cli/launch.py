@@ -179,7 +179,7 @@ def _raise_failure(run_id: str, events: Sequence[dg.DagsterEvent]) -> None:
             raise kind(f"{stage}: {message}")
         if event.is_job_failure:
             _, message = _reason(event.job_failure_data.error)
-            raise MechExoError(f"run {run_id} failed beside its stages: {message} `mech-exo up` shows its log.")
+            raise MechExoError(f"run {run_id} failed beside its stages: {' '.join(message.split())} `mech-exo up` shows its log.")
     raise MechExoError(f"run {run_id} ended without an outcome; `mech-exo up` shows its log.")
 
 

@@ -4,7 +4,7 @@ What belongs here: the book of the backtest, its figures, its contributions, the
 accounting (`quant.backtest`) and the definitions (`quant.performance`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import polars as pl
@@ -189,23 +189,10 @@ def contributions(
     **tables: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What each factor, sector, side and name has added to the gross return of each month."""
-    from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table, largest_gap
-    from mech_exo_assets.quant.learning.composite import composite_with_learned
-    from mech_exo_assets.quant.panel import unique_dates
+    from mech_exo_assets.quant.contributions import largest_gap
 
-    def of_span(first: int, last: int) -> pl.DataFrame:
-        # Targets that are in force in a year may be of the year before.
-        known = (of_years(table, first - 1, last) for table in (scores, learned))
-        joined = composite_with_learned(*known, tables["blend"], strategy.composite)
-        return contribution_table(
-            Profits.of(tables["positions"], tables["backtest"], years=(first, last)),
-            Composition(joined.panel, joined.weights, strategy.composite.min_coverage, (joined.ml_alpha, joined.blend)),
-            sectors=dict(tables["universe"].iter_rows()),
-            target_dates=unique_dates(tables["targets"]["date"]),
-            execution_lag=strategy.execution_lag,
-        )
-
-    table = pl.concat(of_span(*span) for span in cluster.spans(years_of(context), scores))
+    spans = cluster.spans(years_of(context), scores)
+    table = pl.concat(cluster.each(_contributions_of, [(scores, learned, tables, span, strategy) for span in spans]))
     gap = largest_gap(table, tables["backtest"])
     whole = table.group_by("dimension", "member").agg(pl.col("contribution").sum()).sort(pl.col("contribution").abs(), descending=True)
     return materialised(
@@ -215,4 +202,23 @@ def contributions(
             name: markdown_table(whole.filter(dimension=name).drop("dimension").head(10)) for name in ("factor", "sector", "side", "name")
         },
         checks=[check("adds_up", passed=gap < 1e-9, largest_difference=gap)],
+    )
+
+
+def _contributions_of(
+    scores: pl.LazyFrame, learned: pl.LazyFrame, tables: Mapping[str, pl.DataFrame], years: tuple[int, int], strategy: Strategy
+) -> pl.DataFrame:
+    from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table
+    from mech_exo_assets.quant.learning.composite import composite_with_learned
+    from mech_exo_assets.quant.panel import unique_dates
+
+    # Targets that are in force in a year may be of the year before.
+    known = (of_years(table, years[0] - 1, years[1]) for table in (scores, learned))
+    joined = composite_with_learned(*known, tables["blend"], strategy.composite)
+    return contribution_table(
+        Profits.of(tables["positions"], tables["backtest"], years=years),
+        Composition(joined.panel, joined.weights, strategy.composite.min_coverage, (joined.ml_alpha, joined.blend)),
+        sectors=dict(tables["universe"].iter_rows()),
+        target_dates=unique_dates(tables["targets"]["date"]),
+        execution_lag=strategy.execution_lag,
     )

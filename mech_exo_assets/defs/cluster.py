@@ -37,7 +37,7 @@ PARTS_PER_WORKER = 2
 """Into so many parts work is divided for each worker: one that is done early takes another."""
 REACH_SECONDS = 10
 ROWS_AT_ONCE = 1_000_000
-"""Of a wide table; about so many are computed at a time, or those of one year where that has more. A million rows take about 2 GB."""
+"""Of a wide table; about so many are computed at a time, or those of one year where that has more."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

@@ -149,8 +149,6 @@ class Lake:
         replaced = None if schema.time_column is None else sorted(set(years or ()))
         if replaced is not None and not replaced:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
-        if not self.exists(schema.key):
-            self.place.require_conditional_puts()
         written = Written.joined(schema.key, [rows if isinstance(rows, Written) else self.writer(schema).write(rows)])
         stray = {file.year for file in written.files if file.year is not None}.difference(replaced or ())
         if stray:
@@ -281,6 +279,7 @@ class Lake:
         try:
             table = DeltaTable(self.uri(key))
         except TableNotFoundError:
+            self.place.require_conditional_puts()
             try:
                 create_table_with_add_actions(
                     self.uri(key), schema, list(map(_action, written.files)), mode="error", configuration=_CONFIGURATION, **how

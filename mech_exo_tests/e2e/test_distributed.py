@@ -50,6 +50,7 @@ DIVIDED = {
     "ic_of",
     "diagnostics_of",
     "composite_of",
+    "contributions_of",
     "judged",
 }
 """Functions that compute a part of a step, as the scheduler names them."""
