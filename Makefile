@@ -18,7 +18,7 @@ demo: setup ## Run the whole chain on the sample prices, train models, search we
 	@$(BIN)/mech-exo search
 	@$(BIN)/mech-exo up
 
-test: setup-dev ## Fast tests with coverage (under ten minutes)
+test: setup-dev ## Fast tests with coverage (a quarter of an hour on two cores)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov
 
 test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser

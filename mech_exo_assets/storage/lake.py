@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
@@ -149,7 +149,7 @@ class Lake:
         replaced = None if schema.time_column is None else sorted(set(years or ()))
         if replaced is not None and not replaced:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
-        written = Written.joined(schema.key, [rows if isinstance(rows, Written) else self.writer(schema).write(rows)])
+        written = rows if isinstance(rows, Written) else self.writer(schema).write(rows)
         stray = {file.year for file in written.files if file.year is not None}.difference(replaced or ())
         if stray:
             raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was committed.")
@@ -275,15 +275,13 @@ class Lake:
         at_once = CommitProperties(custom_metadata=dict(note or {}), max_commit_retries=0)
         how: dict[str, Any] = {"partition_by": [] if years is None else [YEAR], "commit_properties": at_once}
         schema = _delta_schema(written)
-        actions: list[AddAction | RemoveAction] = [_action(file) for file in written.files]
+        actions = [_action(file) for file in written.files]
         try:
             table = DeltaTable(self.uri(key))
         except TableNotFoundError:
             self.place.require_conditional_puts()
             try:
-                create_table_with_add_actions(
-                    self.uri(key), schema, list(map(_action, written.files)), mode="error", configuration=_CONFIGURATION, **how
-                )
+                create_table_with_add_actions(self.uri(key), schema, actions, mode="error", configuration=_CONFIGURATION, **how)
             except DeltaError as error:
                 if self.exists(key):
                     raise CommitFailedError("others have made the table meanwhile") from error
@@ -294,7 +292,7 @@ class Lake:
         if years is not None and not whole:
             filters = [(YEAR, "in", [str(year) for year in years])]
             schema = _merged(key, table.schema(), schema)
-        table.create_write_transaction(actions, "overwrite", schema, partition_filters=filters, **how)
+        table.create_write_transaction([*actions], "overwrite", schema, partition_filters=filters, **how)
         return version + 1
 
     def _actions(self, table: DeltaTable) -> pl.DataFrame:
