@@ -31,8 +31,8 @@ ABSENT = "absent_factors"
     automation=ON_YEAR_UPDATE,
     ins={
         "prices": table_input(PRICES, partition_mapping=years_before(LOOKBACK_YEARS), lazy=True),
-        "fundamentals": table_input(FUNDAMENTALS),
-        "features": table_input(FEATURES),
+        "fundamentals": table_input(FUNDAMENTALS, lazy=True),
+        "features": table_input(FEATURES, lazy=True),
     },
     checks={
         "finite": "No exposure is infinite.",
@@ -42,8 +42,8 @@ ABSENT = "absent_factors"
 def exposures(
     context: dg.AssetExecutionContext,
     prices: pl.LazyFrame,
-    fundamentals: pl.DataFrame,
-    features: pl.DataFrame,
+    fundamentals: pl.LazyFrame,
+    features: pl.LazyFrame,
     strategy: dg.ResourceParam[Strategy],
     cluster: dg.ResourceParam[Cluster],
     lake: dg.ResourceParam[Lake],
@@ -77,8 +77,8 @@ def exposures(
 def _exposures_of(
     writer: TableWriter,
     prices: pl.LazyFrame,
-    fundamentals: pl.DataFrame,
-    features: pl.DataFrame,
+    fundamentals: pl.LazyFrame,
+    features: pl.LazyFrame,
     years: tuple[int, int],
     exclude: Collection[str],
 ) -> tuple[Written, Counter[str], int, Origin]:

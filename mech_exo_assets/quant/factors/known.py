@@ -22,21 +22,22 @@ FEATURE_PREFIX = "feature/"
 """Before the name of a feature's field in a panel, so that it cannot be taken for a price."""
 
 
-def fundamentals_as_of(frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_]) -> dict[str, Matrix]:
+def fundamentals_as_of(frame: pl.DataFrame | pl.LazyFrame, sessions: Dates, symbols: NDArray[np.str_]) -> dict[str, Matrix]:
     """Each item of `market/fundamentals` as last known at the close of each session, for at most `FUNDAMENTALS_CARRY_DAYS`."""
-    named = frame.select("symbol", "value", name="item", known="date", described="date")
+    named = frame.lazy().select("symbol", "value", name="item", known="date", described="date")
     return _as_of_by_name(named, sessions, symbols, carry=FUNDAMENTALS_CARRY_DAYS, carry_unit="days")
 
 
-def features_as_of(frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_]) -> dict[str, Matrix]:
+def features_as_of(frame: pl.DataFrame | pl.LazyFrame, sessions: Dates, symbols: NDArray[np.str_]) -> dict[str, Matrix]:
     """Each feature as last known at the close of each session, for at most `FEATURE_CARRY_SESSIONS`; by `feature/NAME`.
 
     Notes
     -----
     Of the values known by a session, the one that describes the latest date counts: a late figure for an old date replaces nothing newer.
     """
-    named = frame.select("symbol", "value", name=pl.lit(FEATURE_PREFIX) + pl.col("feature"), known="known_at", described="date")
-    return _as_of_by_name(named, sessions, symbols, carry=FEATURE_CARRY_SESSIONS, carry_unit="sessions")
+    named = frame.lazy().select("symbol", "value", name="feature", known="known_at", described="date")
+    known = _as_of_by_name(named, sessions, symbols, carry=FEATURE_CARRY_SESSIONS, carry_unit="sessions")
+    return {f"{FEATURE_PREFIX}{name}": matrix for name, matrix in known.items()}
 
 
 def as_of(
@@ -84,10 +85,13 @@ def as_of(
 
 
 def _as_of_by_name(
-    frame: pl.DataFrame, sessions: Dates, symbols: NDArray[np.str_], *, carry: int, carry_unit: Literal["days", "sessions"]
+    frame: pl.LazyFrame, sessions: Dates, symbols: NDArray[np.str_], *, carry: int, carry_unit: Literal["days", "sessions"]
 ) -> dict[str, Matrix]:
-    parts = frame.partition_by("name", as_dict=True, include_key=False)
-    return {str(name): as_of(part, sessions, symbols, carry=carry, carry_unit=carry_unit) for (name,), part in sorted(parts.items())}
+    known = frame.filter(pl.col("known") <= pl.lit(sessions[-1]).cast(pl.Date)) if len(sessions) else frame
+    return {
+        name: as_of(known.filter(pl.col("name") == name).collect(), sessions, symbols, carry=carry, carry_unit=carry_unit)
+        for name in frame.select(pl.col("name").unique().sort()).collect()["name"]
+    }
 
 
 @njit(nogil=True, cache=True)

@@ -35,8 +35,8 @@ class Exposures(Origin):
 
 def exposure_table(
     prices: pl.DataFrame,
-    fundamentals: pl.DataFrame,
-    features: pl.DataFrame,
+    fundamentals: pl.DataFrame | pl.LazyFrame,
+    features: pl.DataFrame | pl.LazyFrame,
     *,
     years: tuple[int, int],
     exclude: Collection[str],
@@ -46,8 +46,10 @@ def exposure_table(
 
     Parameters
     ----------
-    prices, fundamentals, features : DataFrame
-        `schemas.PRICES`, of those years and of the history that factors look back to; `schemas.FUNDAMENTALS`; `schemas.FEATURES`.
+    prices : DataFrame
+        `schemas.PRICES`, of those years and of the history that factors look back to.
+    fundamentals, features : DataFrame or LazyFrame
+        `schemas.FUNDAMENTALS` and `schemas.FEATURES`. Of a LazyFrame over files, one item or feature at a time is read.
     years : tuple of int
         First and last year of the rows.
     exclude : collection of str

@@ -1,4 +1,5 @@
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -79,6 +80,25 @@ def test_figures_after_the_last_session_and_of_other_symbols_are_left_out():
     sessions = weekdays(3, "2020-01-06")
     table = fundamentals(("2020-02-01", "A", "x", 1.0), ("2020-01-06", "Z", "x", 2.0))
     assert np.isnan(fundamentals_as_of(table, sessions, SYMBOLS)["x"]).all()
+
+
+def test_a_file_of_features_gives_what_the_table_gives(tmp_path: Path):
+    sessions = weekdays(60, "2020-01-06")
+    table = features(
+        ("2020-01-06", "A", "mood", 0.3, "2020-01-09"),
+        ("2020-02-03", "B", "mood", 0.5, "2020-02-03"),
+        ("2020-01-10", "A", "buzz", 2.0, "2020-01-10"),
+        ("2021-01-04", "A", "later", 1.0, "2021-01-04"),
+    )
+    table.write_parquet(tmp_path / "features.parquet")
+    known = features_as_of(pl.scan_parquet(tmp_path / "features.parquet"), sessions, SYMBOLS)
+    assert list(known) == ["feature/buzz", "feature/later", "feature/mood"]
+    # What is known only after the last session is a feature all the same: which ones there are must not depend on the years asked for.
+    assert np.isnan(known["feature/later"]).all()
+    for name, matrix in features_as_of(table, sessions, SYMBOLS).items():
+        np.testing.assert_array_equal(known[name], matrix)
+    assert known["feature/mood"][3, 0] == 0.3
+    assert known["feature/mood"][20, 1] == 0.5
 
 
 def test_an_empty_table_has_no_fields():
