@@ -17,9 +17,9 @@ import hashlib
 import json
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -149,9 +149,7 @@ class Cluster:
                 yield function(*part)
             return
         with _from_a_step(self.address) as found:
-            waiting = deque(found.submit(function, *part, pure=False) for part in parts)
-            while waiting:
-                yield waiting.popleft().result()
+            yield from _in_turn(found, function, parts)
 
     @contextmanager
     def sharing(
@@ -165,10 +163,36 @@ class Cluster:
             there = found.scatter(value, broadcast=True, hash=False)
 
             def divided(items: Sequence[_Item]) -> list[_Result]:
-                parts = [found.submit(function, there, part, pure=False) for part in _parts(found, items)]
-                return [result for part in found.gather(parts) for result in part]
+                parts = [(there, part) for part in _parts(found, items)]
+                return [result for part in _in_turn(found, function, parts) for result in part]
 
             yield divided
+
+
+def _in_turn(found: distributed.Client, function: Callable[..., _Result], parts: Sequence[tuple[Any, ...]]) -> Iterator[_Result]:
+    """The results in the order of the parts, of which each thread of a worker is given one at a time.
+
+    Given all at once, they would be dealt out before anybody knows how long each takes, and one worker would wait for another.
+    """
+    from distributed import as_completed
+
+    left, position, done, shown = iter(enumerate(parts)), dict[object, int](), dict[int, _Result](), 0
+    under_way = as_completed()
+
+    def give(count: int) -> None:
+        for at, part in islice(left, count):
+            future = found.submit(function, *part, pure=False)
+            position[future.key] = at
+            under_way.add(future)
+
+    give(_threads(found))
+    for future in under_way:
+        result = future.result()
+        give(1)
+        done[position.pop(future.key)] = result
+        while shown in done:
+            yield done.pop(shown)
+            shown += 1
 
 
 def _parts(found: distributed.Client, items: Sequence[_Item]) -> list[Sequence[_Item]]:
@@ -178,7 +202,11 @@ def _parts(found: distributed.Client, items: Sequence[_Item]) -> list[Sequence[_
 
 
 def _wanted_parts(found: distributed.Client) -> int:
-    return PARTS_PER_WORKER * max(1, len(found.scheduler_info(n_workers=-1)["workers"]))
+    return PARTS_PER_WORKER * _threads(found)
+
+
+def _threads(found: distributed.Client) -> int:
+    return max(1, sum(worker["nthreads"] for worker in found.scheduler_info(n_workers=-1)["workers"].values()))
 
 
 @contextmanager

@@ -30,9 +30,10 @@ def by_year(table: pl.LazyFrame, years: Iterable[int]) -> Iterator[pl.DataFrame]
 def spans(first: int, last: int, count: int) -> list[tuple[int, int]]:
     """Consecutive spans that make up the years from the first to the last; `count` of them, or one for each year where that is less.
 
-    Their lengths differ by one year at most.
+    Their lengths differ by one year at most, and the longer ones come first: what is begun last is done soon, and nobody waits for it.
     """
     years = last - first + 1
     count = max(1, min(count, years))
-    ends = [first + years * k // count for k in range(count + 1)]
+    length, longer = divmod(years, count)
+    ends = [first + length * k + min(k, longer) for k in range(count + 1)]
     return [(start, stop - 1) for start, stop in pairwise(ends)]

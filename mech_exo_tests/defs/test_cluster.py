@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from distributed import get_worker
 from pydantic import SecretStr
 
 from mech_exo_assets.defs import cluster as module
@@ -38,6 +40,11 @@ def scaled(factors: np.ndarray, items: list[int]) -> list[float]:
 
 def refused(_values: list[int]) -> list[int]:
     raise InputError("the third year has no prices.")
+
+
+def where(seconds: float) -> str:
+    time.sleep(seconds)
+    return get_worker().address
 
 
 def days(first: int, last: int, *, names: int = 1) -> pl.LazyFrame:
@@ -162,3 +169,14 @@ def test_on_workers_work_is_divided_comes_back_in_order_and_raises_what_a_part_r
             assert divided is not None
             for count in (0, 1, 7, 40):
                 assert divided(list(range(count))) == scaled(shared, list(range(count)))
+
+
+@pytest.mark.slow
+def test_a_worker_with_a_long_part_is_given_no_other_while_others_are_free():
+    with dask_cluster(workers=2) as found:
+        there = Cluster(found.address)
+        # The first parts of a worker load what they need; that is not what is looked at.
+        list(there.each(where, [(0.1,)] * 4))
+        long, *short = there.each(where, [(3.0,), *[(0.1,)] * 8])
+    assert len(set(short)) == 1
+    assert long not in short

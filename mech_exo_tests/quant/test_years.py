@@ -20,6 +20,7 @@ def test_spans_are_consecutive_and_of_about_the_same_length(first: int, more: in
     assert [year for start, end in found for year in range(start, end + 1)] == list(range(first, first + more + 1))
     assert len(found) == max(1, min(count, more + 1))
     lengths = [end - start for start, end in found]
+    assert lengths == sorted(lengths, reverse=True)
     assert max(lengths) - min(lengths) <= 1
 
 
