@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 import mech_exo_assets
-from mech_exo_assets.errors import InputError
+from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.settings import Strategy
 from mech_exo_assets.sources.protocol import MarketData
 
@@ -203,8 +203,14 @@ def unsettled(record: bytes) -> bytes:
 def _write(home: Path, content: Mapping[str, object]) -> None:
     """By rename, so that a reader sees this record or the one before."""
     staged = home / f".{RECORD}.building"
-    staged.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    staged.replace(home / RECORD)
+    try:
+        staged.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        staged.replace(home / RECORD)
+    except OSError as error:
+        raise MechExoError(
+            f"{home / RECORD}: the record of what is computed cannot be written ({error.strerror}). Make room on the disk, or make it "
+            "writable; then run again."
+        ) from error
 
 
 def _row_hash() -> pl.Expr:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mech_exo_assets.defs.refresh import RECORD, Fingerprint, Plan, begin, completed_at, fingerprint, plan, read_record, write_record
-from mech_exo_assets.errors import InputError
+from mech_exo_assets.errors import InputError, MechExoError
 from mech_exo_assets.schemas import FEATURES, FUNDAMENTALS, PRICES, UNIVERSE
 from mech_exo_assets.settings import Strategy, load_strategy
 from mech_exo_assets.sources.protocol import MarketData
@@ -328,7 +328,7 @@ def test_a_writer_that_fails_leaves_the_record_before(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(MechExoError, match=r"refresh.json: .* cannot be written \(No space left on device\). Make room on the disk"):
         write_record(tmp_path, seen(1999), run_id="run-2")
     monkeypatch.undo()
     assert read_record(tmp_path) == LAST
