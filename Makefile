@@ -19,7 +19,7 @@ demo: setup ## Run the whole chain on the sample prices, train models, search we
 	@$(BIN)/mech-exo up
 
 test: setup-dev ## Fast tests with coverage (a quarter of an hour on two cores)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov
+	$(BIN)/python -m pytest -n $(WORKERS) --durations=40 --durations-min=5 -m "not slow" --cov
 
 test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=40 --durations-min=20 -m slow
