@@ -1,12 +1,14 @@
 """One against two workers of a Dask cluster, and what the cluster costs: `python -m mech_exo_tests.benchmarks.scaling HOME`.
 
 What belongs here: times of the stages that are divided among workers, each worker with one thread, beside those of one process with one
-thread. HOME holds a finished run with prices enough for a search; all is done on a copy. Not timed in CI: see docs/benchmarks.md.
+thread. What the machine itself allows is seen in two such processes at once, each with a home of its own. HOME holds a finished run with
+prices enough for a search; all is done on a copy. Not timed in CI: see docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -15,13 +17,18 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mech_exo_tests.dask_cluster import ONE_THREAD, dask_cluster
 
 _TABLES = ("factors/exposures", "factors/scores", "learning/dataset", "decay/ic", "decay/diagnostics")
+_ONE_OF = {"decay/diagnostics": "decay/lagged_ic"}
+"""One of the four tables of the diagnostics names them all."""
 STAGES = (*_TABLES, "weights/search")
+_SEARCHED = {"search": {"trials": 400, "construction": {"no_trade_band": [0.0, 0.002]}}}
+"""With a parameter of the construction each trial is a backtest; without one, most of a search is reading the scores."""
 _DONE = re.compile(r"done\s+(\S+)\s+([\d.]+) s")
 
 
@@ -29,15 +36,28 @@ def stages(home: Path, variables: Mapping[str, str]) -> dict[str, float]:
     """Seconds of each divided table, and of a search from its first trial; each in a run of its own: a cluster computes several at once."""
     for file in home.glob("studies.db*"):
         file.unlink()
+    choices = home / "searched.yaml"
+    choices.write_text(json.dumps(_SEARCHED), encoding="utf-8")
     found: dict[str, float] = {}
-    # One of the four tables of the diagnostics names them all.
-    keys = ["decay/lagged_ic" if table == "decay/diagnostics" else table for table in _TABLES]
-    for words in (*(["run", "--force", "--select", f'key:"{key}"'] for key in keys), ["search"]):
-        command = [sys.executable, "-m", "mech_exo_assets.cli", *words, "--home", str(home)]
-        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        found |= {stage: float(seconds) for stage, seconds in _DONE.findall(done.stderr)}
+    for table in _TABLES:
+        found |= computed(home, variables, "run", "--force", "--select", f'key:"{_ONE_OF.get(table, table)}"')
+    found |= computed(home, variables, "search", "--config", str(choices))
     return {stage: found[stage] for stage in STAGES}
+
+
+def computed(home: Path, variables: Mapping[str, str], *words: str) -> dict[str, float]:
+    """Seconds of the stages of a command, which must succeed."""
+    command = [sys.executable, "-m", "mech_exo_assets.cli", *words, "--home", str(home)]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {stage: float(seconds) for stage, seconds in _DONE.findall(done.stderr)}
+
+
+def at_once(homes: Sequence[Path]) -> dict[str, float]:
+    """Seconds of the slower one of processes with one thread, each with a home of its own."""
+    with ThreadPoolExecutor(len(homes)) as threads:
+        found = list(threads.map(stages, homes, [ONE_THREAD] * len(homes)))
+    return {stage: max(each[stage] for each in found) for stage in STAGES}
 
 
 def main() -> None:
@@ -48,19 +68,29 @@ def main() -> None:
     options = parser.parse_args()
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(shutil.copytree(options.home, Path(folder) / "home"))
+        home, other = (Path(shutil.copytree(options.home, Path(folder) / name)) for name in ("home", "other"))
         with dask_cluster(workers=1) as one, dask_cluster(workers=2) as two:
-            ways = {"here": ONE_THREAD, "one": {"MECH_EXO_DASK": one.address}, "two": {"MECH_EXO_DASK": two.address}}
-            # The first round loads programs and compiles.
-            for round_ in range(options.rounds + 1):
-                for way, variables in ways.items():
-                    for stage, seconds in stages(home, variables).items():
-                        if round_:
-                            times[stage][way].append(seconds)
-    print(f"{'stage':20} {'one process':>12} {'one worker':>12} {'two workers':>12} {'one / two':>10} {'cost':>7}")
+            clusters = [{"MECH_EXO_DASK": cluster.address} for cluster in (one, two)]
+            ways: dict[str, Callable[[], dict[str, float]]] = {
+                "here": lambda: stages(home, ONE_THREAD),
+                "pair": lambda: at_once([home, other]),
+                "one": lambda: stages(home, clusters[0]),
+                "two": lambda: stages(home, clusters[1]),
+            }
+            # Workers load programs with their first task.
+            for variables in clusters:
+                computed(home, variables, "run", "--force", "--select", 'key:"decay/ic"')
+            for _ in range(options.rounds):
+                for way, measured in ways.items():
+                    for stage, seconds in measured().items():
+                        times[stage][way].append(seconds)
+    print(f"{'stage':20} {'one process':>12} {'one worker':>12} {'two workers':>12} {'one / two':>10} {'machine':>9} {'cost':>7}")
     for stage, of_way in times.items():
-        here, alone, both = (statistics.median(of_way[way]) for way in ("here", "one", "two"))
-        print(f"{stage:20} {here:10.2f} s {alone:10.2f} s {both:10.2f} s {alone / both:10.2f} {alone / here:7.2f}")
+        here, pair, alone, both = (statistics.median(of_way[way]) for way in ("here", "pair", "one", "two"))
+        print(
+            f"{stage:20} {here:10.2f} s {alone:10.2f} s {both:10.2f} s {alone / both:10.2f} {2 * here / pair:9.2f} {alone / here:7.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
