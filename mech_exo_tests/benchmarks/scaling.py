@@ -36,18 +36,18 @@ def stages(home: Path, variables: Mapping[str, str]) -> dict[str, float]:
     """Seconds of each divided table, and of a search from its first trial; each in a run of its own: a cluster computes several at once."""
     for file in home.glob("studies.db*"):
         file.unlink()
-    choices = home / "searched.yaml"
-    choices.write_text(json.dumps(_SEARCHED), encoding="utf-8")
     found: dict[str, float] = {}
     for table in _TABLES:
         found |= computed(home, variables, "run", "--force", "--select", f'key:"{_ONE_OF.get(table, table)}"')
-    found |= computed(home, variables, "search", "--config", str(choices))
+    found |= computed(home, variables, "search")
     return {stage: found[stage] for stage in STAGES}
 
 
 def computed(home: Path, variables: Mapping[str, str], *words: str) -> dict[str, float]:
-    """Seconds of the stages of a command, which must succeed."""
-    command = [sys.executable, "-m", "mech_exo_assets.cli", *words, "--home", str(home)]
+    """Seconds of the stages of a command, which must succeed. All have the same choices: workers refuse others than their first."""
+    choices = home / "searched.yaml"
+    choices.write_text(json.dumps(_SEARCHED), encoding="utf-8")
+    command = [sys.executable, "-m", "mech_exo_assets.cli", *words, "--home", str(home), "--config", str(choices)]
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {stage: float(seconds) for stage, seconds in _DONE.findall(done.stderr)}
