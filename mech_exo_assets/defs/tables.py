@@ -13,7 +13,7 @@ import polars as pl
 
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
 from mech_exo_assets.schemas import TABLES, TableSchema
-from mech_exo_assets.storage.data_files import Written, duplicated_rows
+from mech_exo_assets.storage.data_files import Written, duplicated_rows, period
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
@@ -258,10 +258,7 @@ def _column_dep(source: str) -> dg.TableColumnDep:
 
 
 def _period(schema: TableSchema, rows: pl.DataFrame | Written) -> dict[str, str]:
-    dates = schema.time_column or ("date" if "date" in schema.names else None)
-    if dates is None:
-        return {}
-    first, last = (rows.first, rows.last) if isinstance(rows, Written) else (rows[dates].min(), rows[dates].max())
+    first, last = (rows.first, rows.last) if isinstance(rows, Written) else period(rows, schema)
     return {} if first is None else {"first_date": str(first), "last_date": str(last)}
 
 

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -46,8 +45,8 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """Rows of a table that wait to be committed.
+class Uncommitted:
+    """Files of a table that no commit names yet.
 
     Attributes
     ----------
@@ -56,15 +55,25 @@ class Written:
     files : tuple of DataFile
     columns : tuple of str
         Those of the schema, and behind them the factors.
+    """
+
+    key: str
+    files: tuple[DataFile, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Uncommitted):
+    """The same, with what is said of their rows where the table is shown: nobody reads them again for it.
+
+    Attributes
+    ----------
     duplicated : int
         Rows that share with another one what should be theirs alone (`TableSchema.unique`).
     first, last : date or None
         Ends of the time axis, or of `date`; None without rows.
     """
 
-    key: str
-    files: tuple[DataFile, ...]
-    columns: tuple[str, ...]
     duplicated: int
     first: dt.date | None
     last: dt.date | None
@@ -117,16 +126,19 @@ class TableWriter:
         MechExoError
             If the object store refuses.
         """
+        there = self.files(part)
+        first, last = period(part, self.schema)
+        return Written(there.key, there.files, there.columns, duplicated_rows(part, self.schema), first, last)
+
+    def files(self, rows: pl.DataFrame) -> Uncommitted:
+        """The same for rows of which nothing has to be said."""
         schema, place = self.schema, Place(self._root)
-        part = conform(schema, part)
+        rows = conform(schema, rows)
         if schema.time_column is None:
-            pieces: dict[int | None, pl.DataFrame] = {None: part} if part.height else {}
+            pieces: dict[int | None, pl.DataFrame] = {None: rows} if rows.height else {}
         else:
-            pieces = _by_year(part, schema.time_column)
-        files = tuple(self._file(place, year, piece) for year, piece in pieces.items())
-        dates = schema.time_column or ("date" if "date" in schema.names else None)
-        ends: Sequence[Any] = part.select(pl.col(dates).min().alias("first"), pl.col(dates).max()).row(0) if dates else (None, None)
-        return Written(self.key, files, tuple(part.columns), duplicated_rows(part, schema), *ends)
+            pieces = _by_year(rows, schema.time_column)
+        return Uncommitted(self.key, tuple(self._file(place, year, piece) for year, piece in pieces.items()), tuple(rows.columns))
 
     def _file(self, place: Place, year: int | None, rows: pl.DataFrame) -> DataFile:
         path = f"{'' if year is None else f'{YEAR}={year}/'}part-{uuid.uuid4()}.parquet"
@@ -139,6 +151,12 @@ class TableWriter:
             size = _write(rows, target)
             place.put(f"{self.key}/{path}", target)
         return DataFile(path, year, rows.height, size)
+
+
+def period(rows: pl.DataFrame, schema: TableSchema) -> tuple[dt.date | None, dt.date | None]:
+    """First and last day of the time axis, or of `date`; None without rows or days."""
+    dates = schema.time_column or ("date" if "date" in schema.names else None)
+    return rows.select(pl.col(dates).min().alias("first"), pl.col(dates).max().alias("last")).row(0) if dates else (None, None)
 
 
 def duplicated_rows(rows: pl.DataFrame, schema: TableSchema) -> int:

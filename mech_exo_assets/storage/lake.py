@@ -29,7 +29,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.contracts import YEAR, ContractError
-from mech_exo_assets.storage.data_files import DataFile, TableWriter, Written
+from mech_exo_assets.storage.data_files import DataFile, TableWriter, Uncommitted
 from mech_exo_assets.storage.place import Place
 from mech_exo_assets.storage.table_files import TableFiles
 
@@ -113,7 +113,7 @@ class Lake:
     def write(
         self,
         schema: TableSchema,
-        rows: pl.DataFrame | Written,
+        rows: pl.DataFrame | Uncommitted,
         *,
         years: Sequence[int] | None = None,
         only_these_years: bool = False,
@@ -124,11 +124,11 @@ class Lake:
         Parameters
         ----------
         schema : TableSchema
-            What the frame must conform to; see `conform`.
-        rows : DataFrame or Written
+            What the rows must conform to; see `conform`.
+        rows : DataFrame or Uncommitted
             The new rows, in any order, or files that `writer` has written of them.
         years : sequence of int, optional
-            The years that are replaced, for a table with a time axis; a year without rows in `frame` becomes empty.
+            The years that are replaced, for a table with a time axis; a year without new rows becomes empty.
         only_these_years : bool
             Whether all other years go, with the columns that only they had.
         note : mapping of str to str, optional
@@ -142,14 +142,14 @@ class Lake:
         Raises
         ------
         ContractError
-            If the frame does not conform; nothing is written.
+            If the rows do not conform, or are of other years; nothing is committed.
         MechExoError
-            If others commit to the same rows again and again, or the object store refuses; nothing is written.
+            If others commit again and again, or the object store refuses; nothing is committed.
         """
         replaced = None if schema.time_column is None else sorted(set(years or ()))
         if replaced is not None and not replaced:
             raise ContractError(f"{schema.key}: no years were named for a write to a table with a time axis; nothing was written.")
-        written = rows if isinstance(rows, Written) else self.writer(schema).write(rows)
+        written = rows if isinstance(rows, Uncommitted) else self.writer(schema).files(rows)
         stray = {file.year for file in written.files if file.year is not None}.difference(replaced or ())
         if stray:
             raise ContractError(f"{schema.key}: rows of {min(stray)} in a write of {replaced}; nothing was committed.")
@@ -256,7 +256,7 @@ class Lake:
         with self.place.in_words():
             return table.history(limit)
 
-    def _commit(self, written: Written, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
+    def _commit(self, written: Uncommitted, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
         """Commit files that replace these years, or all; again on what others have committed, where they were faster."""
         for turn in range(_TURNS):
             try:
@@ -269,7 +269,7 @@ class Lake:
             "again when they have ended."
         )
 
-    def _commit_once(self, written: Written, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
+    def _commit_once(self, written: Uncommitted, note: Mapping[str, str] | None, *, years: Sequence[int] | None, whole: bool) -> int:
         key = written.key
         # What is replaced was looked up in the version before: a commit between would keep rows that this one replaces.
         at_once = CommitProperties(custom_metadata=dict(note or {}), max_commit_retries=0)
@@ -342,7 +342,7 @@ def _gone(key: str, version: int) -> str:
     )
 
 
-def _delta_schema(written: Written) -> Schema:
+def _delta_schema(written: Uncommitted) -> Schema:
     """Columns of the files, and the year that each lies in, where the table has a time axis."""
     schema = TABLES[written.key]
     types = schema.dtypes()
