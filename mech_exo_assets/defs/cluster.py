@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _DECIDE = {"home", "lake", "source", "config", "namespace", "keep_days"}
 """Settings that decide what is computed and where it is kept; the others are a worker's own."""
-PARTS_PER_WORKER = 2
-"""Into so many parts work is divided for each worker: one that is done early takes another."""
+PARTS_PER_THREAD = 2
+"""Into so many parts work is divided for each thread of a worker: one that is done early takes another."""
 REACH_SECONDS = 10
 ROWS_AT_ONCE = 1_000_000
 """Of a wide table; about so many are computed at a time, or those of one year where that has more."""
@@ -196,13 +196,13 @@ def _in_turn(found: distributed.Client, function: Callable[..., _Result], parts:
 
 
 def _parts(found: distributed.Client, items: Sequence[_Item]) -> list[Sequence[_Item]]:
-    """Consecutive parts of some work, of about the same size, a few for each worker."""
+    """Consecutive parts of some work, of about the same size, a few for each thread of a worker."""
     size = max(1, -(-len(items) // _wanted_parts(found)))
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 def _wanted_parts(found: distributed.Client) -> int:
-    return PARTS_PER_WORKER * _threads(found)
+    return PARTS_PER_THREAD * _threads(found)
 
 
 def _threads(found: distributed.Client) -> int:
