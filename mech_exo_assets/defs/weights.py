@@ -88,16 +88,10 @@ def searched(
         store.study.set_metric_names(list(OBJECTIVES))
     before = len(store.trials())
     with cluster.sharing(_judged, problem.objective) as divided:
-        trials = search(
-            problem.objective if divided is None else _Divided(divided),
-            problem.space,
-            strategy.search,
-            store,
-            seed=strategy.seed,
-            starts=problem.starts,
-            progress=in_log(context.log, "trials"),
-        )
-    tables = trial_tables(problem, trials)
+        judges = problem.objective if divided is None else _Divided(divided)
+        told = in_log(context.log, "trials")
+        trials = search(judges, problem.space, strategy.search, store, seed=strategy.seed, starts=problem.starts, progress=told)
+        tables = trial_tables(problem, trials, judges)
     failed = tables.trials.filter(pl.col("state") == "failed").height
     yield materialised(
         TRIALS,

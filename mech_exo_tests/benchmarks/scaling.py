@@ -27,7 +27,7 @@ _TABLES = ("factors/exposures", "factors/scores", "learning/dataset", "decay/ic"
 _ONE_OF = {"decay/diagnostics": "decay/lagged_ic"}
 """One of the four tables of the diagnostics names them all."""
 STAGES = (*_TABLES, "weights/search")
-_SEARCHED = {"search": {"trials": 400, "construction": {"no_trade_band": [0.0, 0.002]}}}
+_SEARCHED = {"search": {"trials": 100, "construction": {"no_trade_band": [0.0, 0.002]}}}
 """With a parameter of the construction each trial is a backtest; without one, most of a search is reading the scores."""
 _DONE = re.compile(r"done\s+(\S+)\s+([\d.]+) s")
 

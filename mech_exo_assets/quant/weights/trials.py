@@ -19,7 +19,7 @@ from mech_exo_assets.quant.panel import Dates, Matrix
 from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.frontier import front
 from mech_exo_assets.quant.weights.problem import Problem
-from mech_exo_assets.quant.weights.search import START, WHY
+from mech_exo_assets.quant.weights.search import START, WHY, Judges
 from mech_exo_assets.schemas import FRONTIER, TRIAL_RETURNS, TRIAL_WEIGHTS, TRIALS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TrialTables:
     returns: pl.DataFrame
 
 
-def trial_tables(problem: Problem, trials: Sequence[FrozenTrial]) -> TrialTables:
+def trial_tables(problem: Problem, trials: Sequence[FrozenTrial], judges: Judges | None = None) -> TrialTables:
     """The tables of a study's trials; what each earned is computed anew, and is what it was.
 
     Parameters
@@ -51,6 +51,8 @@ def trial_tables(problem: Problem, trials: Sequence[FrozenTrial]) -> TrialTables
         Whose space and history the trials are of.
     trials : sequence of FrozenTrial
         By batch and slot.
+    judges : Judges, optional
+        What says what each earned, where it is not the problem's own objective.
     """
     candidates = [problem.space.candidate(trial.params) for trial in trials]
     complete = [number for number, trial in enumerate(trials) if trial.values is not None]
@@ -69,7 +71,7 @@ def trial_tables(problem: Problem, trials: Sequence[FrozenTrial]) -> TrialTables
         if candidate is not None
         for name, weight in candidate.weights.items()
     ]
-    judged = problem.objective.evaluate(
+    judged = (judges or problem.objective).evaluate(
         [candidate for number in complete if (candidate := candidates[number]) is not None], workers=problem.strategy.search.workers
     )
     earned = np.column_stack([found.net_return for found in judged if not isinstance(found, str)]) if complete else np.empty((0, 0))
