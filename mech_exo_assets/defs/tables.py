@@ -14,6 +14,7 @@ import polars as pl
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.data_files import Written, duplicated_rows, period
+from mech_exo_assets.storage.io_manager import AS_READ_BY
 
 OWNER = "team:research"
 UNIQUE_ROWS = "unique_rows"
@@ -42,6 +43,19 @@ def table_input(
     metadata: dict[str, Any] = {} if columns is None else {"columns": list(columns)}
     metadata |= {name: True for name, wanted in (("lazy", lazy), ("optional", optional)) if wanted}
     return dg.AssetIn(key=key_of(schema), metadata=metadata, partition_mapping=partition_mapping)
+
+
+def as_read_by(schema: TableSchema, inputs: Mapping[str, dg.AssetIn]) -> dict[str, dg.AssetIn]:
+    """The same inputs, each in the version that a table before it was computed from, whatever was written since.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        That table. The asset whose inputs these are must read it too, before them: its commit notes the versions.
+    inputs : mapping of str to AssetIn
+        As `table_input` gives them.
+    """
+    return {name: each._replace(metadata={**(each.metadata or {}), AS_READ_BY: schema.key}) for name, each in inputs.items()}
 
 
 def table_asset(

@@ -16,7 +16,7 @@ import polars as pl
 from mech_exo_assets.defs.backtest import TRADED_PRICES
 from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.progress import in_log
-from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input
+from mech_exo_assets.defs.tables import as_read_by, check, markdown_table, materialised, table_assets, table_input
 from mech_exo_assets.schemas import (
     COMPARISON,
     FRONTIER,
@@ -146,7 +146,8 @@ def _judged(objective: "Objective", candidates: "Sequence[Candidate]") -> "list[
         "trials": table_input(TRIALS),
         "trial_weights": table_input(TRIAL_WEIGHTS),
         "trial_returns": table_input(TRIAL_RETURNS),
-        **_HISTORY_OF_ALL,
+        # A daily refresh goes on beside a search: the history of today is not the one that the trials were judged on.
+        **as_read_by(TRIALS, _HISTORY_OF_ALL),
     },
 )
 def chosen(
@@ -235,7 +236,7 @@ def chosen(
     code_version="1",
     ins={
         **{schema.key.partition("/")[2]: table_input(schema) for schema in _RESULT},
-        **_HISTORY_OF_ALL,
+        **as_read_by(OPTIMISED, {"trials": table_input(TRIALS), **_HISTORY_OF_ALL}),
     },
 )
 def judged_on_holdout(
@@ -282,11 +283,12 @@ def judged_on_holdout(
         metadata={"looks": looks},
         checks=[check("same_sessions", passed=counts.n_unique() == 1 and early == 0, before_the_holdout=early, sessions=counts.max())],
     )
+    read = lake.reads(OPTIMISED.key, lake.version(OPTIMISED.key))
     before = lake.read(HISTORY.key) if lake.exists(HISTORY.key) else HISTORY.empty()
     done = holdout.Search(
         study=problem.study_name,
         searched_at=trials["completed_at"].max(),  # ty: ignore[invalid-argument-type]
-        versions={key: lake.version(key) for key in (SCORES.key, PRICES.key)},
+        versions={key: read[key] for key in (SCORES.key, PRICES.key)},
         trials=trials.height,
         trials_ever=studies.trial_count(family),
         share=float(shrinkage.filter("chosen")["share"].item()),

@@ -46,6 +46,8 @@ CHOICES = "choices"
 """In a commit's note: the strategy that the table was computed with, as JSON."""
 SOURCE = "source"
 """In a commit's note: URI of the source of market data that the table was computed from."""
+READ = "read:"
+"""In a commit's note, before the key of a table: the version of it that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,10 @@ class Lake:
             self._require_version(key, self._open(key), version)
             raise MechExoError(_gone(key, version)) from error
         return {name: value for name, value in commit.items() if isinstance(value, str)}
+
+    def reads(self, key: str, version: int) -> dict[str, int]:
+        """The version of each table that one version of this table was computed from, as its commit notes them."""
+        return {name.removeprefix(READ): int(read) for name, read in self.note(key, version).items() if name.startswith(READ)}
 
     def written_at(self, key: str) -> datetime:
         """When the latest version of a table was committed, UTC."""

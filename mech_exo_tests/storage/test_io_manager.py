@@ -8,7 +8,7 @@ import pytest
 
 from mech_exo_assets.schemas import PERFORMANCE, SCORES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.contracts import ContractError
-from mech_exo_assets.storage.io_manager import REBUILD_TAG, LakeIOManager
+from mech_exo_assets.storage.io_manager import AS_READ_BY, REBUILD_TAG, LakeIOManager
 from mech_exo_assets.storage.lake import Lake
 
 YEARS = dg.StaticPartitionsDefinition(["2018", "2019", "2020"])
@@ -158,3 +158,84 @@ def test_an_input_may_be_lazy_and_one_that_was_never_written_may_be_without_rows
     assert seen["known"].equals(UNIVERSE.empty().select("symbol"))
     # What was read is on record, and what was not there is not.
     assert metadata_of(result, reads)["tables_read"] == {"factors/scores": 0}
+
+
+def reader(seen: dict[str, pl.DataFrame], **inputs: dg.AssetIn) -> dg.AssetsDefinition:
+    """An asset that keeps what it was given."""
+
+    @dg.asset(key=["strategy", "performance"], ins=inputs)
+    def reads(**tables: pl.DataFrame) -> pl.DataFrame:
+        seen.update(tables)
+        return PERFORMANCE.empty()
+
+    return reads
+
+
+def with_size(value: float) -> pl.DataFrame:
+    return pl.DataFrame({"date": [date(2018, 1, 2)], "symbol": ["A"], "size": [value]})
+
+
+def test_an_input_is_read_as_a_table_before_it_was_whatever_was_written_since(lake: Lake):
+    lake.write(SCORES, with_size(1.0), years=[2018])
+    run(lake, [targets], years=("2018", "2018"))
+    lake.write(SCORES, with_size(2.0), years=[2018])
+    seen: dict[str, pl.DataFrame] = {}
+    late = reader(
+        seen,
+        targets=dg.AssetIn(["strategy", "targets"]),
+        then=dg.AssetIn(["factors", "scores"], metadata={AS_READ_BY: TARGETS.key, "columns": ["size"]}),
+    )
+    # With another I/O manager, as in another process.
+    result = dg.materialize([scores, targets, late], selection=[late], resources={"io_manager": LakeIOManager(lake)})
+    assert seen["then"].to_dicts() == [{"size": 1.0}]
+    assert metadata_of(result, late)["tables_read"] == {TARGETS.key: 0, SCORES.key: 0}
+    # Once the other table is made anew, the new version is read.
+    run(lake, [targets], years=("2018", "2018"))
+    result = dg.materialize([scores, targets, late], selection=[late], resources={"io_manager": LakeIOManager(lake)})
+    assert seen["then"].to_dicts() == [{"size": 2.0}]
+    assert metadata_of(result, late)["tables_read"] == {TARGETS.key: 1, SCORES.key: 1}
+
+
+def test_the_version_is_that_of_the_table_which_the_step_itself_has_read(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    lake.write(SCORES, with_size(1.0), years=[2018])
+    run(lake, [targets], years=("2018", "2018"))
+    scan = Lake.scan
+
+    def scanned(self: Lake, key: str, **how: object) -> pl.LazyFrame:
+        found = scan(self, key, **how)
+        if key == TARGETS.key:
+            # Somebody writes both anew between the two inputs of the step.
+            self.write(SCORES, with_size(2.0), years=[2018])
+            self.write(TARGETS, TARGETS.empty(), years=[2018], note={f"read:{SCORES.key}": "1"})
+        return found
+
+    monkeypatch.setattr(Lake, "scan", scanned)
+    seen: dict[str, pl.DataFrame] = {}
+    scores_then = dg.AssetIn(["factors", "scores"], metadata={AS_READ_BY: TARGETS.key})
+    late = reader(seen, targets=dg.AssetIn(["strategy", "targets"]), then=scores_then)
+    result = dg.materialize([scores, targets, late], selection=[late], resources={"io_manager": LakeIOManager(lake)})
+    assert seen["then"]["size"].to_list() == [1.0]
+    assert metadata_of(result, late)["tables_read"] == {TARGETS.key: 0, SCORES.key: 0}
+
+
+def test_what_was_not_there_for_a_table_is_not_there_for_what_is_made_from_it(lake: Lake):
+    lake.write(UNIVERSE, UNIVERSE.empty())
+    lake.write(SCORES, with_size(1.0), years=[2018])
+    seen: dict[str, pl.DataFrame] = {}
+    how = {AS_READ_BY: UNIVERSE.key, "optional": True, "columns": ["date"]}
+    late = reader(seen, known=dg.AssetIn(["market", "universe"]), then=dg.AssetIn(["factors", "scores"], metadata=how))
+    result = dg.materialize([scores, universe, late], selection=[late], resources={"io_manager": LakeIOManager(lake)})
+    assert seen["then"].equals(SCORES.empty().select("date"))
+    assert metadata_of(result, late)["tables_read"] == {UNIVERSE.key: 0}
+
+
+def test_a_table_that_does_not_say_what_it_was_made_from_is_refused_where_that_is_asked_for(lake: Lake):
+    lake.write(UNIVERSE, UNIVERSE.empty())
+    lake.write(SCORES, with_size(1.0), years=[2018])
+    how = {AS_READ_BY: UNIVERSE.key}
+    late = reader({}, known=dg.AssetIn(["market", "universe"]), then=dg.AssetIn(["factors", "scores"], metadata=how))
+    result = dg.materialize([scores, universe, late], selection=[late], resources={"io_manager": LakeIOManager(lake)}, raise_on_error=False)
+    assert not result.success
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    assert "market/universe does not say from which version of factors/scores it was computed" in str(failure.step_failure_data.error)
+    assert not lake.exists(PERFORMANCE.key)

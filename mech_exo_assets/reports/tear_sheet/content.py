@@ -126,8 +126,8 @@ def gather(lake: Lake, *, source: str, written: datetime, title: str = TITLE) ->
 def _require_one_run(lake: Lake, versions: Mapping[str, int]) -> None:
     """Refuse tables that were computed from another version of the backtest than the one that is there: a run has ended between them."""
     for schema in (PERFORMANCE, CONTRIBUTIONS):
-        read = lake.note(schema.key, versions[schema.key]).get(f"read:{BACKTEST.key}")
-        if read is not None and int(read) != versions[BACKTEST.key]:
+        read = lake.reads(schema.key, versions[schema.key]).get(BACKTEST.key)
+        if read is not None and read != versions[BACKTEST.key]:
             raise MechExoError(
                 f"{schema.key} in {lake.place} was computed from version {read} of {BACKTEST.key}, now at {versions[BACKTEST.key]}: "
                 "the last run was not completed. Run `mech-exo run`, which mends it; no tear sheet was made."
@@ -162,8 +162,7 @@ def _inputs(lake: Lake, versions: Mapping[str, int]) -> dict[str, int]:
     """Versions that the shown tables were computed from, as their commits note them."""
     read: dict[str, int] = {}
     for key, version in versions.items():
-        noted = {name.removeprefix("read:"): int(value) for name, value in lake.note(key, version).items() if name.startswith("read:")}
-        read |= {name: value for name, value in noted.items() if name not in versions}
+        read |= {name: value for name, value in lake.reads(key, version).items() if name not in versions}
     return dict(sorted(read.items()))
 
 

@@ -89,9 +89,8 @@ def read_versions(lake: Lake) -> dict[str, set[int]]:
     """Versions that the current versions of all tables were computed from, as their commits note them."""
     found: dict[str, set[int]] = {}
     for key in lake.tables():
-        for name, version in lake.note(key, lake.version(key)).items():
-            if name.startswith("read:"):
-                found.setdefault(name.removeprefix("read:"), set()).add(int(version))
+        for read, version in lake.reads(key, lake.version(key)).items():
+            found.setdefault(read, set()).add(version)
     return found
 
 
