@@ -4,7 +4,8 @@ What belongs here: building the file from the lake and putting it in place. What
 
 The file is built beside the published one, as a copy of it in which just the changed years are replaced, and then renamed into place.
 A reader who holds the old file open keeps it, undisturbed; the next process to open it sees the new one. No state between can be seen.
-Two publishers take turns, by a lock that the system takes back when its holder ends, however it ends.
+Two publishers take turns, by a lock that the system takes back when its holder ends, however it ends. While a weight search is not
+finished, its tables stay as they were published before it; everything else is published.
 
 DuckDB reads the files of a lake on this machine by itself. Those of an object store are read by the lake, and handed over in memory: what
 DuckDB would need to read them is no part of it.
@@ -24,6 +25,7 @@ import duckdb
 from mech_exo_assets.errors import MechExoError
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.one_search import versions_to_show
 
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS meta;
@@ -122,6 +124,8 @@ class Mart:
 def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]:
     """Bring every table of the mart to the lake's latest version, replacing only the years whose files have changed.
 
+    The tables of a weight search that is not finished stay as they are; see `versions_to_show`.
+
     Parameters
     ----------
     connection : DuckDBPyConnection
@@ -132,11 +136,12 @@ def update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Published]
     Returns
     -------
     list of Published
-        One for each table of the lake that is published.
+        One for each table of the lake that was brought to its latest version.
     """
     _bound_memory(connection)
     connection.execute(_BOOKKEEPING)
-    return [_update_table(connection, lake, TABLES[key]) for key in lake.tables() if TABLES[key].published]
+    versions = versions_to_show(lake, (key for key in lake.tables() if TABLES[key].published))
+    return [_update_table(connection, lake, TABLES[key], version) for key, version in versions.items()]
 
 
 def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
@@ -147,8 +152,7 @@ def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET preserve_insertion_order = false")
 
 
-def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema) -> Published:
-    version = lake.version(schema.key)
+def _update_table(connection: duckdb.DuckDBPyConnection, lake: Lake, schema: TableSchema, version: int) -> Published:
     new = lake.files(schema.key, version=version)
     old = _published_files(connection, schema)
     columns = lake.scan(schema.key, version=version).collect_schema().names()

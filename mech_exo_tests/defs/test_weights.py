@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -23,6 +24,7 @@ from mech_exo_assets.schemas import (
     LEARNED_SCORES,
     OPTIMISED,
     OVERFITTING,
+    PRICES,
     SCORES,
     TABLES,
     TRIAL_RETURNS,
@@ -30,7 +32,9 @@ from mech_exo_assets.schemas import (
     TRIALS,
 )
 from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.mart import Mart, update
 from mech_exo_assets.storage.studies.store import StudyStore
 from mech_exo_tests.searchable import choices, searchable_lake, without_drawing
 
@@ -187,6 +191,46 @@ def test_what_happens_in_the_holdout_changes_no_trial_and_no_choice(home: Path, 
         dropped = [name for name in ("completed_at",) if name in one.columns]
         assert same.drop(dropped).equals(one.drop(dropped)), schema.key
     assert not perturbed.lake.read(HOLDOUT_RETURNS.key).equals(run.lake.read(HOLDOUT_RETURNS.key)), "or nothing was perturbed"
+
+
+def test_a_refresh_between_the_steps_of_a_search_changes_none_of_its_results(home: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step of a search reads the versions that its first step has read; the refreshes write other numbers of everything."""
+    handle_output, lake = LakeIOManager.handle_output, Lake(home / "lake")
+    mart, refreshes, shown = Mart(home / "mech_exo.duckdb"), [], []
+
+    def then_refreshed(self: LakeIOManager, context: dg.OutputContext, frame: Any) -> None:
+        handle_output(self, context, frame)
+        # The last table of the first step, and that of the second.
+        if context.asset_key.to_user_string() in (TRIAL_RETURNS.key, OVERFITTING.key):
+            refreshes.append(searchable_lake(home / "lake", seed=1 + len(refreshes)))
+            scores = lake.read(SCORES.key)
+            learned = scores.select("date", "symbol", pl.col("alpha").alias("ml_alpha"))
+            lake.write(LEARNED_SCORES, learned, years=learned["date"].dt.year().unique().to_list())
+            shown.append(published(mart, lake))
+
+    monkeypatch.setattr(LakeIOManager, "handle_output", then_refreshed)
+    disturbed = searched(home, gates=ALL_FAIL)
+    assert disturbed.success
+    assert (len(refreshes), lake.version(SCORES.key), lake.version(LEARNED_SCORES.key)) == (2, 2, 1)
+    for key in WEIGHTS:
+        dropped = [name for name in ("completed_at", "searched_at") if name in TABLES[key].names]
+        assert lake.read(key).drop(dropped).equals(run.lake.read(key).drop(dropped)), key
+    history = lake.read(HISTORY.key)
+    assert (history["scores_version"].item(), history["prices_version"].item()) == (0, 0)
+    for key in (TRIALS.key, OPTIMISED.key, COMPARISON.key):
+        read = lake.reads(key, 0)
+        assert {read[each] for each in (SCORES.key, PRICES.key)} == {0}
+        assert LEARNED_SCORES.key not in read
+    # Whoever looked meanwhile saw the refreshed tables, and nothing of the search.
+    assert [(tables[SCORES.key], set(tables) & set(WEIGHTS)) for tables in shown] == [(1, set()), (2, set())]
+    assert set(published(mart, lake)) >= set(WEIGHTS)
+
+
+def published(mart: Mart, lake: Lake) -> dict[str, int]:
+    """What the mart holds once it was published: the version of each table."""
+    with mart.staged() as path, duckdb.connect(str(path)) as connection:
+        update(connection, lake)
+        return dict(connection.execute("SELECT table_name, version FROM meta.tables").fetchall())
 
 
 def test_what_models_have_learned_is_searched_beside_the_factors(home: Path, run: Run) -> None:

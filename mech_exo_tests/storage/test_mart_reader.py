@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mech_exo_assets.schemas import OPTIMISED
+from mech_exo_assets.schemas import STACKING
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import Mart, update
 from mech_exo_assets.storage.mart_reader import KEPT, MartReader
 
-COUNT = "SELECT count(*) FROM weights.optimised"
+COUNT = "SELECT count(*) FROM learning.stacking"
 
 
 def publish(root: Path, weights: list[float]) -> Path:
@@ -23,11 +23,8 @@ def publish(root: Path, weights: list[float]) -> Path:
     import duckdb
 
     lake, mart = Lake(root / "lake"), Mart(root / "mart.duckdb")
-    rows = {name: [0.0] * len(weights) for name in OPTIMISED.names} | {
-        "factor": [f"f{at}" for at in range(len(weights))],
-        "weight": weights,
-    }
-    lake.write(OPTIMISED, pl.DataFrame(rows, schema=OPTIMISED.dtypes()))
+    rows = {"fold": 0, "model": [f"m{at}" for at in range(len(weights))], "weight": weights, "reason": "test"}
+    lake.write(STACKING, pl.DataFrame(rows, schema=STACKING.dtypes()))
     with mart.staged() as path, duckdb.connect(str(path)) as connection:
         update(connection, lake)
     return mart.path
@@ -47,12 +44,12 @@ def test_the_next_look_sees_what_was_published_meanwhile(tmp_path: Path):
     reader = MartReader(publish(tmp_path, [1.0]))
     with reader.snapshot() as mart:
         assert mart.query(COUNT).item() == 1
-        first = mart.tables["weights/optimised"]
+        first = mart.tables["learning/stacking"]
     publish(tmp_path, [0.5, 0.5])
     with reader.snapshot() as mart:
         assert mart.query(COUNT).item() == 2
-        assert mart.tables["weights/optimised"].version == first.version + 1
-        assert mart.tables["weights/optimised"].rows == 2
+        assert mart.tables["learning/stacking"].version == first.version + 1
+        assert mart.tables["learning/stacking"].rows == 2
 
 
 def test_a_look_keeps_its_state_to_its_end_also_when_another_is_published(tmp_path: Path):
@@ -60,7 +57,7 @@ def test_a_look_keeps_its_state_to_its_end_also_when_another_is_published(tmp_pa
     with reader.snapshot() as mart:
         publish(tmp_path, [0.5, 0.5])
         assert mart.query(COUNT).item() == 1
-        assert mart.query("SELECT sum(weight) FROM weights.optimised").item() == 1.0
+        assert mart.query("SELECT sum(weight) FROM learning.stacking").item() == 1.0
 
 
 def test_who_comes_when_a_new_file_is_there_waits_for_those_who_look_at_the_old_one(tmp_path: Path):
@@ -88,9 +85,9 @@ def test_many_threads_read_while_it_is_published_again_and_again(tmp_path: Path)
         looks = 0
         while not ended.is_set():
             with reader.snapshot() as mart:
-                count, total = mart.query("SELECT count(*), sum(weight) FROM weights.optimised").row(0)
+                count, total = mart.query("SELECT count(*), sum(weight) FROM learning.stacking").row(0)
                 assert abs(total - 1.0) < 1e-9
-                assert mart.tables["weights/optimised"].rows == count
+                assert mart.tables["learning/stacking"].rows == count
             looks += 1
         return looks
 
@@ -109,7 +106,7 @@ def test_many_threads_read_while_it_is_published_again_and_again(tmp_path: Path)
 def test_a_query_is_made_once_for_a_state_and_what_is_kept_has_a_limit(tmp_path: Path):
     reader = MartReader(publish(tmp_path, [1.0]))
     with reader.snapshot() as mart:
-        asked = "SELECT weight + ? FROM weights.optimised"
+        asked = "SELECT weight + ? FROM learning.stacking"
         assert mart.query(asked, [1.0]) is mart.query(asked, [1.0])
         assert mart.query(asked, [2.0]).item() == pytest.approx(3.0)
         first = mart.query(asked, [1.0])
@@ -121,6 +118,6 @@ def test_a_query_is_made_once_for_a_state_and_what_is_kept_has_a_limit(tmp_path:
 def test_a_table_without_rows_is_not_there(tmp_path: Path):
     reader = MartReader(publish(tmp_path, []))
     with reader.snapshot() as mart:
-        assert "weights/optimised" in mart.tables
-        assert not mart.has("weights/optimised")
+        assert "learning/stacking" in mart.tables
+        assert not mart.has("learning/stacking")
         assert not mart.has("market/prices")

@@ -26,6 +26,7 @@ from mech_exo_assets.schemas import (
     TRIALS,
 )
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_assets.storage.one_search import difference
 
 _TABLES = (TRIALS, TRIAL_WEIGHTS, FRONTIER, SHRINKAGE, OPTIMISED, OVERFITTING, COMPARISON, HOLDOUT_RETURNS, HISTORY)
 
@@ -132,12 +133,10 @@ def versions_of_one_search(lake: Lake) -> dict[str, int]:
     if missing:
         raise MechExoError(f"{missing[0]} is not in the lake {lake.place}. Run `mech-exo search` first.")
     versions = {schema.key: lake.version(schema.key) for schema in _TABLES}
-    for key, version in versions.items():
-        for name, read in lake.note(key, version).items():
-            other = name.removeprefix("read:")
-            if other != name and other in versions and int(read) != versions[other]:
-                raise MechExoError(
-                    f"{key} in {lake.place} was computed from version {read} of {other}, now at {versions[other]}: the last search was not "
-                    "completed. Run `mech-exo search`, which goes on with it."
-                )
+    found = difference(lake, versions)
+    if found is not None:
+        raise MechExoError(
+            f"{found.key} in {lake.place} was computed from version {found.read} of {found.other}, now at {found.there}: the last search "
+            "was not completed. Wait for it, or run `mech-exo search`, which goes on with it."
+        )
     return versions
