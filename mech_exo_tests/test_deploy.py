@@ -38,7 +38,11 @@ def test_kubernetes_has_all_that_our_dagster_yaml_says():
         "nux": more["nux"],
         "python_logs": {"managed_python_loggers": chart["pythonLogs"]["managedPythonLoggers"]},
         "concurrency": {
-            "runs": {"max_concurrent_runs": daemon["runCoordinator"]["config"]["queuedRunCoordinator"]["maxConcurrentRuns"]},
+            "pools": {
+                "granularity": chart["concurrency"]["pools"]["granularity"],
+                "default_limit": chart["concurrency"]["pools"]["defaultLimit"],
+            },
+            "runs": {"max_concurrent_runs": chart["concurrency"]["runs"]["maxConcurrentRuns"]},
         },
         "run_monitoring": {
             "enabled": daemon["runMonitoring"]["enabled"],
@@ -56,6 +60,9 @@ def test_kubernetes_has_all_that_our_dagster_yaml_says():
     assert carried == ours
     # Twice in one file would be no YAML.
     assert daemon["runRetries"] == {"enabled": False}
+    # The chart writes `concurrency` only where it is enabled, and refuses limits of the run coordinator beside it.
+    assert chart["concurrency"]["enabled"] is True
+    assert daemon["runCoordinator"] == {"enabled": True, "type": "QueuedRunCoordinator"}
 
 
 def test_kubernetes_looks_for_dagsters_tables_where_ours_are(tmp_path: Path):

@@ -9,13 +9,31 @@ from datetime import timedelta
 
 import dagster as dg
 
-from mech_exo_assets.defs.runs import Rank, priority
+from mech_exo_assets.defs.runs import SEARCHED_GROUP, Rank, priority
+from mech_exo_assets.defs.tables import key_of
+from mech_exo_assets.schemas import HISTORY
 
 # `eager` also waits for missing dependencies. A history that starts in the middle of a lookback has those for ever.
 _SETTLED = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
 
 ON_UPDATE = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _SETTLED).with_label("when an input was updated")
 """For an asset that is written whole."""
+
+_OF_A_SEARCH = dg.AssetSelection.groups(SEARCHED_GROUP)
+_BEFORE_ITS_LAST = _OF_A_SEARCH - dg.AssetSelection.assets(key_of(HISTORY))
+
+# `since_last_handled` takes every materialisation for an answer. Here one may have begun before the search wrote its last table, and end
+# after it: only a request that comes later answers that. There is one SINCE in this condition, since Dagster knows those of an asset by
+# what they are made of without the assets that they are limited to, and two would share one memory.
+ON_UPDATE_BESIDE_A_SEARCH = (
+    dg.AutomationCondition.any_deps_updated()
+    .ignore(_BEFORE_ITS_LAST)
+    .since(dg.AutomationCondition.newly_requested() | dg.AutomationCondition.initial_evaluation())
+    & ~dg.AutomationCondition.any_deps_in_progress().ignore(_OF_A_SEARCH)
+    & ~dg.AutomationCondition.in_progress()
+).with_label("when an input was updated, also beside a search")
+"""For an asset that is written whole, and reads what a weight search writes: it does not wait the hours that a search takes, and of its
+tables it follows the last one only."""
 
 _THIS_AND_LAST_YEAR = timedelta(days=366 + 364)
 """Back from the end of the current year to within the year before it, whatever their lengths."""

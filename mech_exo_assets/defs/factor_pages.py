@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.automation import ON_UPDATE
+from mech_exo_assets.defs.runs import HOME_POOL
 from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table
 from mech_exo_assets.schemas import ALARMS, BREAKDOWN, IC, MONITOR, RESIDUAL_IC, ROTATION, SCORES, STATISTICS, STATUS, STATUS_HISTORY
 from mech_exo_assets.storage.lake import Lake
@@ -46,6 +47,7 @@ def factor_pages(meanings: Mapping[str, str]) -> dg.AssetsDefinition:
         specs=[_spec(name, meaning) for name, meaning in meanings.items()],
         check_specs=[dg.AssetCheckSpec(ALIVE, asset=page_key(name), description=_ALIVE) for name in meanings],
         can_subset=True,
+        pool=HOME_POOL,
     )
     def pages(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Iterator[dg.MaterializeResult]:
         tables = {schema.key: lake.read(schema.key).partition_by("factor", as_dict=True) for schema in _READ}

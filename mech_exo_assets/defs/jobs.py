@@ -1,6 +1,9 @@
 """What can be launched as a whole (Dagster *jobs*).
 
 What belongs here: selections of assets with a name, and the tags that say which years. What does not: when they run.
+
+Which jobs go on at the same time follows from the pools of their steps (`runs.pool_of`): a search beside any other, but beside a
+retraining, which searches too. All others take turns.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import dagster as dg
 
 from mech_exo_assets.defs.reporting import QUANTSTATS_REPORT, TEAR_SHEET
-from mech_exo_assets.defs.runs import NOT_TRIED_AGAIN, RETRAIN_JOB, Rank, priority
+from mech_exo_assets.defs.runs import NOT_TRIED_AGAIN, RETRAIN_JOB, SEARCH_JOB, SEARCHED_GROUP, Rank, priority
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.schemas import (
     AB_RETURNS,
@@ -46,7 +49,7 @@ _TRAINED = dg.AssetSelection.assets(
 _ON_REQUEST = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_TEST, AB_RETURNS)))
 """What is made when a challenger was asked for."""
 _MAINTAINED = dg.AssetSelection.assets(key_of(SIZES))
-_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups("weights") | _ON_REQUEST | _MAINTAINED
+_AT_TIMES_OF_THEIR_OWN = dg.AssetSelection.assets(QUANTSTATS_REPORT) | dg.AssetSelection.groups(SEARCHED_GROUP) | _ON_REQUEST | _MAINTAINED
 
 REFRESH = dg.define_asset_job(
     "refresh",
@@ -82,8 +85,8 @@ NIGHTLY_BACKTEST = dg.define_asset_job(
 )
 
 WEIGHT_SEARCH = dg.define_asset_job(
-    "weight_search",
-    selection=dg.AssetSelection.groups("weights"),
+    SEARCH_JOB,
+    selection=dg.AssetSelection.groups(SEARCHED_GROUP),
     tags=priority(Rank.SEARCH),
     description="Search factor weights on the history before the hold-out, choose, measure how much is chance, and compare on the "
     "hold-out. `mech-exo search` launches it. No weight of the strategy is changed by it.",
@@ -94,7 +97,7 @@ _CHALLENGED = dg.AssetSelection.assets(*map(key_of, (CHALLENGER, VALIDATION, AB_
 
 RETRAIN = dg.define_asset_job(
     RETRAIN_JOB,
-    selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups("weights") | _CHALLENGED,
+    selection=_TRAINED | _REPREDICTED | dg.AssetSelection.groups(SEARCHED_GROUP) | _CHALLENGED,
     tags=priority(Rank.RETRAIN) | NOT_TRIED_AGAIN,
     description="Train the models on all data up to now, search weights with decayed factors rotated out, build a challenger, validate it "
     "on the hold-out, compare it with the champion there, and promote or refuse it. The sensor `retrain` and `mech-exo retrain` launch it.",

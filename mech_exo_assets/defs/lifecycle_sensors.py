@@ -18,7 +18,7 @@ from mech_exo_assets.defs.decisions import retrain_tags
 from mech_exo_assets.defs.drift import DRIFT_STATE
 from mech_exo_assets.defs.jobs import DEPLOY, RETRAIN
 from mech_exo_assets.defs.lifecycle_watch import COMPARISON_STATE, PROBATION_STATE
-from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG
+from mech_exo_assets.defs.runs import ACTOR_TAG, REASON_TAG, SEARCH_JOB
 from mech_exo_assets.defs.tables import key_of
 from mech_exo_assets.quant.lifecycle import episodes
 from mech_exo_assets.quant.lifecycle.reigns import champion, deployed_on, versions
@@ -33,6 +33,7 @@ IN_USE = 0.01
 """Share of all weights from which on a factor counts as used; what the rotation leaves of a dead one is less."""
 ATTEMPTS, DEATHS = 3, 10
 """Runs of one request that may fail by an error of their own, and that may die with their process, before it is closed as failed."""
+_GOES_ON = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dg.sensor(
@@ -135,8 +136,9 @@ def retrain_sensor(
     if episodes.last_of_comparison(events) is not None:
         return dg.SkipReason(f"Request {request.id} is decided by a comparison on sessions to come: see {LIVE_COMPARISON.key}.")
     runs = context.instance.get_runs(dg.RunsFilter(tags={decisions.REQUEST_TAG: str(request.id)}))
-    if any(not run.is_finished for run in runs):
-        return dg.SkipReason(f"The retraining of request {request.id} is under way.")
+    in_the_way = _in_the_way(context.instance, runs)
+    if in_the_way is not None:
+        return dg.SkipReason(f"The retraining of request {request.id} {in_the_way}.")
     failed = [run for run in runs if run.is_failure_or_canceled]
     of_their_own = sum((context.instance.get_run_stats(run.run_id).steps_failed or 0) > 0 for run in failed)
     if of_their_own >= ATTEMPTS or len(failed) - of_their_own >= DEATHS:
@@ -155,6 +157,16 @@ def retrain_sensor(
             dg.RunRequest(run_key=f"request-{request.id}-{len(runs) + 1}", tags=retrain_tags(request, lake, attempt=len(runs) + 1))
         ]
     )
+
+
+def _in_the_way(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> str | None:
+    """Why the retraining that had these runs is not launched now; None where nothing is in the way."""
+    if any(not run.is_finished for run in runs):
+        return "is under way"
+    if instance.get_runs(dg.RunsFilter(job_name=SEARCH_JOB, statuses=_GOES_ON), limit=1):
+        # It would wait for the search in the queue, and automation for the tables that it is to write: the day's targets would wait, too.
+        return "waits until the weight search that goes on has ended"
+    return None
 
 
 @dg.sensor(

@@ -10,8 +10,9 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
 
-from mech_exo_assets.defs.automation import ON_UPDATE
+from mech_exo_assets.defs.automation import ON_UPDATE_BESIDE_A_SEARCH
 from mech_exo_assets.defs.resources import MarketSource
+from mech_exo_assets.defs.runs import HOME_POOL
 from mech_exo_assets.defs.tables import OWNER, check, key_of, markdown_table, table_input
 from mech_exo_assets.errors import InputError, MissingLibraryError
 from mech_exo_assets.reports.files import ReportFiles
@@ -42,7 +43,8 @@ QUANTSTATS_REPORT = dg.AssetKey(["reporting", "quantstats_report"])
     owners=[OWNER],
     code_version="1",
     deps=[key_of(schema) for schema in TABLES.values()],
-    automation_condition=ON_UPDATE,
+    pool=HOME_POOL,
+    automation_condition=ON_UPDATE_BESIDE_A_SEARCH,
     metadata={
         "dagster/column_schema": dg.TableSchema(
             [
@@ -96,6 +98,7 @@ def mart(duckdb: DuckDBResource, mart: dg.ResourceParam[Mart], lake: dg.Resource
     kinds={"plotly"},
     owners=[OWNER],
     code_version="1",
+    pool=HOME_POOL,
     deps=[
         key_of(schema)
         for schema in (
@@ -145,6 +148,7 @@ def tear_sheet(
     kinds={"quantstats", "pdf"},
     owners=[OWNER],
     code_version="1",
+    pool=HOME_POOL,
     ins={"backtest": table_input(BACKTEST, columns=["date", "net_return", "benchmark_return"])},
     output_required=False,
     check_specs=[

@@ -76,5 +76,5 @@ def weekly_weight_search(context: dg.ScheduleEvaluationContext) -> Iterator[dg.R
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def weekly_maintenance(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Clean on Sundays, when no market is read and the training and search of Saturday have ended."""
+    """Clean on Sundays, when no market is read and the training of Saturday has ended. A search that goes on keeps what it has read."""
     yield _weekly(context, "weekly maintenance")

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs.partitions import YEARS, accepted_beta
+from mech_exo_assets.defs.runs import pool_of
 from mech_exo_assets.schemas import TABLES, TableSchema
 from mech_exo_assets.storage.data_files import Written, duplicated_rows, period
 from mech_exo_assets.storage.io_manager import AS_READ_BY
@@ -97,6 +98,7 @@ def table_asset(
                 deps=list(deps),
                 partitions_def=YEARS if schema.time_column else None,
                 backfill_policy=dg.BackfillPolicy.single_run() if schema.time_column else None,
+                pool=pool_of(group),
                 automation_condition=automation,
                 metadata=_static_metadata(schema),
                 check_specs=_check_specs(schema, checks),
@@ -120,13 +122,14 @@ def table_assets(
     ----------
     schemas : mapping of TableSchema to mapping of str to str
         The tables, and name and description of the checks that each reports beside `unique_rows`. A table's description in the graph is
-        what its row is. Either all of them are partitioned by year or none is.
+        what its row is. Either all of them are partitioned by year or none is, and all of them are of groups of one pool.
     name : str
         Of the step.
     automation : AutomationCondition, optional
         What materialises them, where that is another asset.
     """
     (partitioned,) = {schema.time_column is not None for schema in schemas}
+    (pool,) = {pool_of(schema.key.partition("/")[0]) for schema in schemas}
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
         function.__annotations__.pop("return", None)
@@ -151,6 +154,7 @@ def table_assets(
                 deps=list(deps),
                 partitions_def=YEARS if partitioned else None,
                 backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+                pool=pool,
                 check_specs=[spec for schema, checks in schemas.items() for spec in _check_specs(schema, checks)],
             )(function)
 

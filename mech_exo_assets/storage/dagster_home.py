@@ -1,4 +1,4 @@
-"""Dagster's own storage of a home: its settings file, and where runs, events and schedules are kept.
+"""Dagster's own storage of a home: its settings file, the pools that its runs take turns in, and where runs, events and schedules are kept.
 
 What belongs here: `dagster.yaml`, and opening what it describes. What does not: how SQLite's event log is written (`event_log`), and what
 runs do.
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 URL_VARIABLE = "MECH_EXO_DAGSTER_URL"
+HOME_POOL, SEARCH_POOL = "home", "search"
+"""Dagster's pools: of steps that write the tables of the home, and of those that write what a weight search has found."""
 _STORAGE = f"""
 # Runs, events and schedules are kept in PostgreSQL. The URL comes from MECH_EXO_DB_URL; mech-exo sets this variable from it.
 storage:
@@ -81,8 +83,11 @@ def run_instance(settings: Settings) -> dg.DagsterInstance:
     if settings.dagster_url is None:
         from mech_exo_assets.storage.event_log import kept_instance
 
-        return kept_instance(settings.dagster_home)
-    return _on_server(settings)
+        instance = kept_instance(settings.dagster_home)
+    else:
+        instance = _on_server(settings)
+    _limit_pools(instance)
+    return instance
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance | None:
@@ -101,6 +106,21 @@ def open_instance(settings: Settings) -> dg.DagsterInstance | None:
     import dagster as dg
 
     return dg.DagsterInstance.from_config(str(settings.dagster_home))
+
+
+def _limit_pools(instance: dg.DagsterInstance) -> None:
+    """Give the pools the limit of `dagster.yaml` before any run waits.
+
+    Dagster's daemon does so by itself when it first meets a pool, but that once it launches all runs that wait for it.
+    """
+    if instance.global_op_concurrency_default_limit is None:
+        # A file that was written before there were pools: one run at a time, as it says.
+        return
+    log = instance.event_log_storage
+    limited = {each.name for each in log.get_pool_limits()}
+    for pool in (HOME_POOL, SEARCH_POOL):
+        if pool not in limited:
+            log.initialize_concurrency_limit_to_default(pool)
 
 
 def _on_server(settings: Settings) -> dg.DagsterInstance:

@@ -63,6 +63,36 @@ def test_a_new_backtest_asks_for_the_mart(instance: dg.DagsterInstance):
     assert set(_requested_after(instance, ("strategy/backtest", None))) == {"reporting/mart"}
 
 
+def _requested(result: dg.EvaluateAutomationConditionsResult) -> set[str]:
+    return {each.key.to_user_string() for each in result.results if result.get_num_requested(each.key)}
+
+
+@pytest.mark.parametrize(("job", "goes_on"), [("weight_search", True), ("nightly_backtest", False)])
+def test_the_mart_does_not_wait_for_a_search_and_waits_for_every_other_run(instance: dg.DagsterInstance, job: str, goes_on: bool):
+    before = dg.evaluate_automation_conditions(defs=defs, instance=instance)
+    run = instance.create_run_for_job(defs.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
+    instance.report_runless_asset_event(dg.AssetMaterialization(_key("strategy/composite"), partition=THIS_YEAR))
+    during = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=before.cursor)
+    assert ("reporting/mart" in _requested(during)) == goes_on
+    instance.report_run_failed(run)
+    after = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=during.cursor)
+    assert ("reporting/mart" in _requested(after)) == (not goes_on), "once"
+
+
+def test_tables_of_a_search_that_goes_on_ask_for_nothing(instance: dg.DagsterInstance):
+    assert _requested_after(instance, ("weights/trials", None), ("weights/optimised", None), ("weights/comparison", None)) == {}
+
+
+def test_a_search_that_ends_while_the_mart_is_published_is_published_by_the_next(instance: dg.DagsterInstance):
+    """The run of the mart has read the search's tables before the last of them was written, and tells its own end after it."""
+    before = dg.evaluate_automation_conditions(defs=defs, instance=instance)
+    for name in ("weights/history", "reporting/mart"):
+        instance.report_runless_asset_event(dg.AssetMaterialization(_key(name)))
+    after = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=before.cursor)
+    assert _requested(after) == {"reporting/mart"}
+    assert _requested(dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=after.cursor)) == set()
+
+
 def test_a_correction_of_an_old_year_asks_for_no_year_partition(instance: dg.DagsterInstance):
     requested = _requested_after(instance, ("market/prices", "1995"))
     assert "factors/exposures" not in requested

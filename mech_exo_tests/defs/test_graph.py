@@ -12,9 +12,11 @@ import dagster as dg
 import pytest
 
 from mech_exo_assets.definitions import build_definitions, defs
+from mech_exo_assets.defs.runs import HOME_POOL, SEARCH_POOL
 from mech_exo_assets.quant.factor_names import ML_ALPHA, declared
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import Settings
+from mech_exo_assets.storage.one_search import SEARCH_TABLES
 
 SNAPSHOT = Path(__file__).parent / "graph.json"
 FILES = {"reporting/tear_sheet", "reporting/quantstats_report"}
@@ -36,10 +38,14 @@ def _checks() -> dict[str, list[str]]:
     return {key: sorted(names) for key, names in checks.items()}
 
 
+def _pools() -> dict[str, str | None]:
+    return {key.to_user_string(): each.op.pool for key, each in defs.get_repository_def().assets_defs_by_key.items()}
+
+
 def describe_graph() -> dict[str, object]:
     """What a reviewer wants to see change, and nothing that changes by itself."""
     repository = defs.get_repository_def()
-    checks = _checks()
+    checks, pools = _checks(), _pools()
     assets = {
         key: {
             "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
@@ -48,6 +54,7 @@ def describe_graph() -> dict[str, object]:
             "trigger": None if spec.automation_condition is None else spec.automation_condition.get_label(),
             "checks": checks.get(key, []),
             "code_version": spec.code_version,
+            "pool": pools[key],
         }
         for key, spec in sorted(_specs().items())
     }
@@ -110,6 +117,33 @@ def test_each_asset_has_one_trigger():
     assert not asked & (set(on_the_clock) | by_automation)
     assert asked <= {key.to_user_string() for key in defs.resolve_job_def("retrain").asset_layer.executable_asset_keys}
     assert set(on_the_clock) | by_automation | asked == set(_specs())
+
+
+def test_every_step_is_of_a_pool_and_only_those_of_a_search_are_not_of_the_homes():
+    assert {key: pool for key, pool in _pools().items() if not key.startswith("weights/")} == dict.fromkeys(
+        set(_specs()) - set(SEARCH_TABLES), HOME_POOL
+    )
+    assert {key: pool for key, pool in _pools().items() if key.startswith("weights/")} == dict.fromkeys(SEARCH_TABLES, SEARCH_POOL)
+
+
+@pytest.mark.parametrize(
+    ("job", "pools"),
+    [
+        ("refresh", {HOME_POOL}),
+        ("market_refresh", {HOME_POOL}),
+        ("nightly_backtest", {HOME_POOL}),
+        ("learning", {HOME_POOL}),
+        ("deploy", {HOME_POOL}),
+        ("maintenance", {HOME_POOL}),
+        ("weight_search", {SEARCH_POOL}),
+        ("retrain", {HOME_POOL, SEARCH_POOL}),
+    ],
+)
+def test_a_search_goes_beside_all_jobs_but_a_retraining(job: str, pools: set[str]):
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def(job))
+    assert run.run_op_concurrency is not None
+    assert set(run.run_op_concurrency.all_pools or ()) == pools
 
 
 def test_the_graph_is_the_one_in_the_snapshot():

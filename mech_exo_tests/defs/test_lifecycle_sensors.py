@@ -25,6 +25,7 @@ from mech_exo_assets.defs.lifecycle_sensors import (
     retrain_sensor,
 )
 from mech_exo_assets.defs.lifecycle_watch import PROBATION_STATE
+from mech_exo_assets.defs.runs import SEARCH_JOB
 from mech_exo_assets.quant.calendar import sessions
 from mech_exo_assets.schemas import PRICES
 from mech_exo_assets.settings import load_strategy
@@ -179,6 +180,18 @@ def test_while_a_run_is_under_way_nothing_else_is_launched(home: Home):
     skipped = home.tick(retrain_sensor)
     assert isinstance(skipped, dg.SkipReason)
     assert "under way" in str(skipped.skip_message)
+    assert len(home.ledger.events(kinds=["retrain_requested"])) == 1
+
+
+def test_a_retraining_waits_while_a_search_goes_on_and_not_in_the_queue(home: Home):
+    home.drift(trigger=TRIGGER, standing=True)
+    home.tick(drift_sensor)
+    search = home.instance.create_run_for_job(dg.job(name=SEARCH_JOB)(lambda: None), status=dg.DagsterRunStatus.STARTED)
+    skipped = home.tick(retrain_sensor)
+    assert isinstance(skipped, dg.SkipReason)
+    assert "waits until the weight search that goes on has ended" in str(skipped.skip_message)
+    home.instance.report_run_failed(search)
+    assert len(requests(home.tick(retrain_sensor))) == 1
     assert len(home.ledger.events(kinds=["retrain_requested"])) == 1
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from mech_exo_assets.errors import InputError
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.connection import parse
-from mech_exo_assets.storage.dagster_home import URL_VARIABLE, open_instance, prepare, require_package, run_instance
+from mech_exo_assets.storage.dagster_home import HOME_POOL, SEARCH_POOL, URL_VARIABLE, open_instance, prepare, require_package, run_instance
 from mech_exo_assets.storage.ledger import Entry, Ledger
 from mech_exo_tests.postgres import PASSWORD, PostgresServer
 
@@ -92,10 +92,11 @@ def test_two_homes_with_namespaces_share_a_database_and_see_nothing_of_each_othe
 @pytest.mark.slow
 def test_a_home_that_moves_to_a_server_keeps_what_its_owner_has_set(tmp_path: Path, postgres: PostgresServer):
     path = prepare(Settings(home=tmp_path))
-    path.write_text(path.read_text().replace("max_concurrent_runs: 1", "max_concurrent_runs: 2"))
+    path.write_text(path.read_text().replace("max_concurrent_runs: 2", "max_concurrent_runs: 3"))
     with run_instance(on_server(tmp_path, postgres.new_database())) as instance:
         assert type(instance.run_storage).__name__ == "PostgresRunStorage"
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 3
+        assert instance.event_log_storage.get_concurrency_keys() == {HOME_POOL, SEARCH_POOL}
     with pytest.raises(InputError, match="keeps Dagster's runs in PostgreSQL, and MECH_EXO_DB_URL does not name such a database"):
         prepare(Settings(home=tmp_path))
 
@@ -124,9 +125,27 @@ def test_a_server_that_is_away_is_told_in_one_line_without_the_password(tmp_path
 
 def test_what_is_tried_again_and_how_many_run_at_once(tmp_path: Path):
     content = yaml.safe_load(prepare(Settings(home=tmp_path)).read_text())
-    assert content["concurrency"]["runs"]["max_concurrent_runs"] == 1
+    assert content["concurrency"] == {"pools": {"granularity": "run", "default_limit": 1}, "runs": {"max_concurrent_runs": 2}}
     assert content["run_retries"] == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
     assert "storage" not in content
+
+
+def test_pools_are_limited_before_a_run_waits_and_keep_what_a_person_gives_them(tmp_path: Path):
+    settings = Settings(home=tmp_path)
+    with run_instance(settings) as instance:
+        assert {each.name: each.limit for each in instance.event_log_storage.get_pool_limits()} == {HOME_POOL: 1, SEARCH_POOL: 1}
+        instance.event_log_storage.set_concurrency_slots(SEARCH_POOL, 2)
+    with run_instance(settings) as instance:
+        assert {each.name: each.limit for each in instance.event_log_storage.get_pool_limits()} == {HOME_POOL: 1, SEARCH_POOL: 2}
+
+
+def test_a_home_whose_file_is_older_than_the_pools_has_one_run_at_a_time(tmp_path: Path):
+    settings = Settings(home=tmp_path)
+    settings.dagster_home.mkdir()
+    (settings.dagster_home / "dagster.yaml").write_text("concurrency: {runs: {max_concurrent_runs: 1}}\n", encoding="utf-8")
+    with run_instance(settings) as instance:
+        assert instance.event_log_storage.get_pool_limits() == []
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
 
 
 def test_a_server_without_dagsters_package_for_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
