@@ -38,7 +38,7 @@ def write_folder(folder: Path, tables: dict[str, pl.DataFrame]) -> str:
 def mech_exo(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     words = [str(argument) for argument in arguments]
-    return subprocess.run([sys.executable, "-m", "mech_exo_assets.cli", *words], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run([sys.executable, "-m", "mech_exo_assets.cli", *words], capture_output=True, text=True, timeout=900, check=False)
 
 
 def lake_tables(home: Path, *, decided: bool = False) -> dict[str, pl.DataFrame]:
