@@ -80,7 +80,7 @@ def searched(
     """Weights that were tried, and what each would have earned in the walk-forward's tests before the hold-out, net of costs."""
     from mech_exo_assets.quant.optuna_log import quietly
     from mech_exo_assets.quant.weights.search import DIRECTIONS, OBJECTIVES, search
-    from mech_exo_assets.quant.weights.trials import trial_tables
+    from mech_exo_assets.quant.weights.trials import Remembered, trial_tables
 
     problem = _problem(strategy, **history)
     store = studies.open(problem.study_name, directions=DIRECTIONS, attributes=problem.study_attributes)
@@ -88,7 +88,7 @@ def searched(
         store.study.set_metric_names(list(OBJECTIVES))
     before = len(store.trials())
     with cluster.sharing(_judged, problem.objective) as divided:
-        judges = problem.objective if divided is None else _Divided(divided)
+        judges = Remembered(problem.objective if divided is None else _Divided(divided))
         told = in_log(context.log, "trials")
         trials = search(judges, problem.space, strategy.search, store, seed=strategy.seed, starts=problem.starts, progress=told)
         tables = trial_tables(problem, trials, judges)

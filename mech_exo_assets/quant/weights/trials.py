@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -18,12 +18,44 @@ import polars as pl
 from mech_exo_assets.quant.panel import Dates, Matrix
 from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.frontier import front
+from mech_exo_assets.quant.weights.objective import Evaluation
 from mech_exo_assets.quant.weights.problem import Problem
 from mech_exo_assets.quant.weights.search import START, WHY, Judges
 from mech_exo_assets.schemas import FRONTIER, TRIAL_RETURNS, TRIAL_WEIGHTS, TRIALS
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+
+class Remembered:
+    """Judges that know what they were asked before: the tables of a search want what its trials have earned, and here they say so again.
+
+    A search keeps a trial's figures, which go to a database, and its returns, one number for each session, would be computed twice.
+
+    Parameters
+    ----------
+    judges : Judges
+        They are asked for the candidates that are new.
+    """
+
+    def __init__(self, judges: Judges) -> None:
+        self._judges = judges
+        self._found: dict[_Key, Evaluation | str] = {}
+
+    def evaluate(self, candidates: Sequence[Candidate], *, workers: int = 1) -> list[Evaluation | str]:
+        """What each candidate earned, or why it cannot be judged."""
+        keys = [_key(candidate) for candidate in candidates]
+        new = {key: candidate for key, candidate in zip(keys, candidates, strict=True) if key not in self._found}
+        if new:
+            self._found.update(zip(new, self._judges.evaluate(list(new.values()), workers=workers), strict=True))
+        return [self._found[key] for key in keys]
+
+
+_Key: TypeAlias = tuple[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]]
+
+
+def _key(candidate: Candidate) -> _Key:
+    return tuple(candidate.weights.items()), tuple(candidate.construction.items())
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +75,7 @@ class TrialTables:
 
 
 def trial_tables(problem: Problem, trials: Sequence[FrozenTrial], judges: Judges | None = None) -> TrialTables:
-    """The tables of a study's trials; what each earned is computed anew, and is what it was.
+    """The tables of a study's trials; what each earned is asked for again, and is what it was.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import pytest
 from mech_exo_assets.quant.weights.frontier import front
 from mech_exo_assets.quant.weights.search import OBJECTIVES, run, search
 from mech_exo_assets.quant.weights.store import MemoryStore
-from mech_exo_assets.quant.weights.trials import frontier_table, returns_table, trial_tables
+from mech_exo_assets.quant.weights.trials import Remembered, frontier_table, returns_table, trial_tables
 from mech_exo_assets.schemas import FRONTIER, TRIAL_RETURNS, TRIAL_WEIGHTS, TRIALS
 from mech_exo_assets.storage.contracts import conform
 from mech_exo_tests.quant.weights.builders import Searched, candidate, cheap_judge, history, problem_of, strategy
@@ -142,3 +142,22 @@ def test_a_trial_is_on_the_front_by_the_values_that_were_stored():
     wanted = np.zeros(len(values), dtype=bool)
     wanted[feasible] = front(values[feasible])
     assert table["on_front"].to_list() == wanted.tolist()
+
+
+def test_what_a_candidate_earned_is_computed_once_in_a_process(searched: Searched):
+    problem, asked = searched.problem, []
+
+    class Counted:
+        def evaluate(self, candidates, *, workers=1):
+            asked.append(len(candidates))
+            return problem.objective.evaluate(candidates, workers=workers)
+
+    first, second = (candidate(*weights) for weights in ((1.0, 2.0), (2.0, -1.0)))
+    judges = Remembered(Counted())
+    alone = judges.evaluate([first])
+    both = judges.evaluate([second, first, second])
+    assert asked == [1, 1]
+    assert both[1] is alone[0]
+    assert both[0] is both[2]
+    for found, expected in zip(both, problem.objective.evaluate([second, first, second]), strict=True):
+        assert np.array_equal(found.net_return, expected.net_return)
