@@ -16,6 +16,7 @@ import dagster as dg
 import polars as pl
 
 from mech_exo_assets.defs import decisions
+from mech_exo_assets.defs.cluster import Cluster
 from mech_exo_assets.defs.progress import in_log
 from mech_exo_assets.defs.runs import RETRAIN_JOB
 from mech_exo_assets.defs.tables import check, markdown_table, materialised, table_assets, table_input, unmeasured
@@ -66,6 +67,7 @@ def trained(
     models: dg.ResourceParam[ModelRegistry],
     lake: dg.ResourceParam[Lake],
     ledger: dg.ResourceParam[Ledger],
+    cluster: dg.ResourceParam[Cluster],
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame]]:
     """The walk-forward's models, each fitted on what was known before its test. One that is known already is not fitted again.
 
@@ -87,7 +89,8 @@ def trained(
     why = "complete"
     try:
         asked = asked_after(ledger.events())
-        found = train(dataset, strategy, asked=asked, known=known, progress=in_log(context.log, "models"))
+        elsewhere = cluster.each if cluster.address else None
+        found = train(dataset, strategy, asked=asked, known=known, progress=in_log(context.log, "models"), each=elsewhere)
         if not found.fits:
             why = "; ".join(found.skipped.values())
     except NoWindowError as error:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mech_exo_assets.quant.models.training import Fit, Known, Training
+from mech_exo_assets.quant.models.fitting import Fit, Known
+from mech_exo_assets.quant.models.training import Training
 from mech_exo_assets.quant.walk_forward import Window
 from mech_exo_assets.schemas import MODELS, STACKING, TRAININGS
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pickle
 
 import numpy as np
 import polars as pl
@@ -53,6 +54,36 @@ def test_two_trainings_of_the_same_give_identical_predictions(done):
     _, models, stacking = tables_of(done)
     _, others, weights = tables_of(again)
     assert prediction_table(FRAME, models, stacking, threads=2).equals(prediction_table(FRAME, others, weights, threads=2))
+
+
+def elsewhere(function, parts):
+    """Every part as another machine gets it, and its result as it comes back."""
+    for part in parts:
+        yield pickle.loads(pickle.dumps(function(*pickle.loads(pickle.dumps(part)))))  # noqa: S301 (of this test's own making)
+
+
+@pytest.mark.parametrize("more", [{}, {"ensemble": "stacked"}, {"tuning": {"trials": 3, "folds": 2, "every": 2}}])
+def test_models_that_are_fitted_elsewhere_are_those_that_are_fitted_here(more):
+    chosen = strategy(**{**CHOSEN, "train_months": 24, **more})
+    here, there, told = train(FRAME.lazy(), chosen), None, []
+    for known in (None, "before"):
+        before = None if known is None else known_from(*tables_of(there))
+        there = train(FRAME.lazy(), chosen, known=before, each=elsewhere, progress=lambda *each: told.append(each))
+        folds, models, stacking = tables_of(here)
+        others, again, weights = tables_of(there, before and folds)
+        assert all(folds[kind].equals(others[kind]) for kind in TRAININGS)
+        assert models.equals(again)
+        assert stacking.equals(weights)
+    assert len({fit.window.number for fit in here.fits}) > 2
+    assert told[-1] == (len(here.fits), len(here.fits))
+    assert not any(fit.fresh for fit in there.fits)
+    assert [(fit.kind, fit.window.number) for fit in there.fits] == [(fit.kind, fit.window.number) for fit in here.fits]
+
+
+def test_where_too_few_rows_are_found_elsewhere_is_told_as_it_is_here():
+    early = pl.col("date") < business_days(900)[330]
+    frame = FRAME.with_columns(label=pl.when(early).then(None).otherwise("label")).lazy()
+    assert train(frame, strategy(**CHOSEN), each=elsewhere).skipped == train(frame, strategy(**CHOSEN)).skipped != {}
 
 
 def test_what_is_known_is_not_trained_again_and_keeps_its_run(done):
