@@ -21,32 +21,39 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mech_exo_assets.schemas import MODELS, STACKING, TRAININGS
 from mech_exo_tests.dask_cluster import ONE_THREAD, dask_cluster
 
 _TABLES = ("factors/exposures", "factors/scores", "learning/dataset", "decay/ic", "decay/diagnostics")
 _ONE_OF = {"decay/diagnostics": "decay/lagged_ic"}
 """One of the four tables of the diagnostics names them all."""
-STAGES = (*_TABLES, "weights/search")
-_SEARCHED = {"search": {"trials": 100, "construction": {"no_trade_band": [0.0, 0.002]}}}
+STAGES = (*_TABLES, "learning/training", "weights/search")
+_CHOICES = {
+    "search": {"trials": 100, "construction": {"no_trade_band": [0.0, 0.002]}},
+    "learning": {"threads": 1, "tuning": {"trials": 3}},
+}
 """With a parameter of the construction each trial is a backtest; without one, most of a search is reading the scores."""
 _DONE = re.compile(r"done\s+(\S+)\s+([\d.]+) s")
 
 
 def stages(home: Path, variables: Mapping[str, str]) -> dict[str, float]:
-    """Seconds of each divided table, and of a search from its first trial; each in a run of its own: a cluster computes several at once."""
+    """Seconds of each divided stage, a search and a training from nothing; each in a run of its own: a cluster computes several at once."""
     for file in home.glob("studies.db*"):
         file.unlink()
+    for schema in (*TRAININGS.values(), MODELS, STACKING):
+        shutil.rmtree(home / "lake" / schema.key, ignore_errors=True)
     found: dict[str, float] = {}
     for table in _TABLES:
         found |= computed(home, variables, "run", "--force", "--select", f'key:"{_ONE_OF.get(table, table)}"')
+    found |= computed(home, variables, "learn")
     found |= computed(home, variables, "search")
     return {stage: found[stage] for stage in STAGES}
 
 
 def computed(home: Path, variables: Mapping[str, str], *words: str) -> dict[str, float]:
     """Seconds of the stages of a command, which must succeed. All have the same choices: workers refuse others than their first."""
-    choices = home / "searched.yaml"
-    choices.write_text(json.dumps(_SEARCHED), encoding="utf-8")
+    choices = home / "choices.yaml"
+    choices.write_text(json.dumps(_CHOICES), encoding="utf-8")
     command = [sys.executable, "-m", "mech_exo_assets.cli", *words, "--home", str(home), "--config", str(choices)]
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -51,6 +51,7 @@ DIVIDED = {
     "diagnostics_of",
     "composite_of",
     "contributions_of",
+    "models_of",
     "judged",
 }
 """Functions that compute a part of a step, as the scheduler names them."""

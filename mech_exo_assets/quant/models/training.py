@@ -213,13 +213,15 @@ def _weighed(parts: Iterable[_Part], history: History, plan: Plan | None, known:
     fits.sort(key=lambda fit: (fit.window.number, KINDS.index(fit.kind)))
     weights: dict[int, Mapping[str, float]] = {}
     reasons: dict[int, str] = {}
+    # One for all trainings: each would make its bins anew.
+    fitters = {} if plan is None else {kind: Fitter(kind, plan, known) for kind in KINDS}
     for number, group in groupby(fits, key=lambda fit: fit.window.number):
-        weights[number], reasons[number] = _weights(list(group), plan, known)
+        weights[number], reasons[number] = _weights(list(group), plan, fitters, known)
     # What was predicted for the validations is of no use any more, and large.
     return Training(history.features, [replace(fit, validated=None) for fit in fits], weights, reasons, skipped)
 
 
-def _weights(fits: list[Fit], plan: Plan | None, known: Known) -> tuple[Mapping[str, float], str]:
+def _weights(fits: list[Fit], plan: Plan | None, fitters: Mapping[str, Fitter], known: Known) -> tuple[Mapping[str, float], str]:
     """The members' weights in one training's ensemble, and where they come from."""
     if plan is None or plan.strategy.learning.ensemble != STACKED:
         return average_weights(), "equal parts of the boosted models (learning.ensemble: rank_average)"
@@ -227,7 +229,7 @@ def _weights(fits: list[Fit], plan: Plan | None, known: Known) -> tuple[Mapping[
     # Those of a rank average leave a model out; they were not fitted, and are none that could be kept.
     if set(before) == set(KINDS) and not any(fit.fresh for fit in fits):
         return dict(before), _STACKED
-    predicted = {fit.kind: Fitter(fit.kind, plan, known).validated(fit) for fit in fits}
+    predicted = {fit.kind: fitters[fit.kind].validated(fit) for fit in fits}
     label, starts = plan.rows.labels(plan.validation(fits[0].window)[1])
     found = stacked_weights([predicted], [label], [starts])
     if found is None:
