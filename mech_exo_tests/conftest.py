@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mech_exo_tests.homes import filled_once
 from mech_exo_tests.object_store import OF_STORES, ObjectStore
 from mech_exo_tests.postgres import PostgresServer, find_programs
 
@@ -19,6 +20,15 @@ settings.load_profile("mech_exo")
 SIMULATED = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
 """Source of `retrained_home`."""
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let one worker begin with the file that needs every home, and the others with the numerics, which need none.
+
+    Otherwise all workers would come to the homes at the same time, and wait for the one that fills them.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: ("/cli/test_export.py::" not in item.nodeid, "/quant/" not in item.nodeid))
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +81,7 @@ def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which models were trained; tests only read it, or a copy."""
     from mech_exo_tests.learned import fill
 
-    home = tmp_path_factory.mktemp("learned")
-    fill(home)
-    return home
+    return filled_once(tmp_path_factory, "learned", fill)
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +90,9 @@ def retrained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mech_exo_tests.e2e.living_market import write_choices
     from mech_exo_tests.learned import done
 
-    home = tmp_path_factory.mktemp("retrained")
-    path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
-    done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
-    done("retrain", "--home", str(home), "--reason", "to see it done")
-    return home
+    def fill(home: Path) -> None:
+        path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+        done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
+        done("retrain", "--home", str(home), "--reason", "to see it done")
+
+    return filled_once(tmp_path_factory, "retrained", fill)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mech_exo_assets.cli.main import main
+from mech_exo_tests.homes import filled_once
 from mech_exo_tests.learned import SOURCE, VARIABLES, done
 from mech_exo_tests.searchable import choices, searchable_lake
 
@@ -52,23 +53,26 @@ def mech_exo(capsys: pytest.CaptureFixture[str]) -> Command:
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that one complete run has filled; tests read it, and write to it at most what is written already."""
-    home = tmp_path_factory.mktemp("home")
-    done("run", "--source", SOURCE, "--home", str(home))
-    return home
+    return filled_once(tmp_path_factory, "finished", lambda home: done("run", "--source", SOURCE, "--home", str(home)))
 
 
 @pytest.fixture(scope="session")
 def searched_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the few tables that a search reads, and what one search of 12 trials has made of them; tests only read it."""
-    home = tmp_path_factory.mktemp("searched")
-    searchable_lake(home / "lake")
-    done("search", "--home", str(home), "--config", str(choices(home / "strategy.yaml")))
-    return home
+
+    def fill(home: Path) -> None:
+        searchable_lake(home / "lake")
+        done("search", "--home", str(home), "--config", str(choices(home / "strategy.yaml")))
+
+    return filled_once(tmp_path_factory, "searched", fill)
 
 
 @pytest.fixture(scope="session")
 def maintained_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home after its first maintenance; tests only read it."""
-    home = Path(shutil.copytree(finished_home, tmp_path_factory.mktemp("maintained") / "home"))
-    done("maintain", "--home", str(home))
-    return home
+
+    def fill(home: Path) -> None:
+        shutil.copytree(finished_home, home, dirs_exist_ok=True)
+        done("maintain", "--home", str(home))
+
+    return filled_once(tmp_path_factory, "maintained", fill)
