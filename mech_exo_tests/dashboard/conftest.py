@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
 from mech_exo_assets.dashboard.server import build_server
@@ -21,6 +22,13 @@ def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*VARIABLES, "MECH_EXO_AUTH", "MECH_EXO_DASHBOARD_HOSTS"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that are cheap to make, where not the hash is tested: each real one takes a tenth of a second, and a sign-in another."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("mech_exo_assets.dashboard.access.users._hasher", quick)
 
 
 @pytest.fixture

@@ -12,6 +12,11 @@ from mech_exo_assets.errors import InputError
 from mech_exo_tests.dashboard.asking import PASSWORD, with_users
 
 
+@pytest.fixture(autouse=True)
+def _quick_hashes() -> None:
+    """None here: these hashes are those of the product."""
+
+
 def test_a_password_lets_its_own_user_in_and_nobody_else(tmp_path: Path):
     users = Users(with_users(tmp_path / "users.yaml", ann="viewer", bob="operator"))
     assert users.authenticated("ann", PASSWORD) == User("ann", "viewer")
