@@ -6,29 +6,34 @@ not: anything that is computed for a person.
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 
 import numpy as np
+import polars as pl
 
 from mech_exo_assets.quant import backtest, ic, returns
 from mech_exo_assets.quant.comparison import sharpe_difference
 from mech_exo_assets.quant.contributions import Composition, Profits, contribution_table
 from mech_exo_assets.quant.detection import watch
+from mech_exo_assets.quant.drift.windows import rolling_t
 from mech_exo_assets.quant.factors import available, compute
 from mech_exo_assets.quant.factors.known import features_as_of
 from mech_exo_assets.quant.factors.scoring import score_all
 from mech_exo_assets.quant.learning.inference import mean_intervals
+from mech_exo_assets.quant.live.account import account
 from mech_exo_assets.quant.models.session_ic import session_ics
 from mech_exo_assets.quant.panel import Panel
 from mech_exo_assets.quant.portfolio import target_weights
 from mech_exo_assets.quant.prices import total_return_index
 from mech_exo_assets.quant.quintiles import quintile_table
+from mech_exo_assets.quant.ranks import average_ranks
 from mech_exo_assets.quant.residual import residual_ic_table
 from mech_exo_assets.quant.simulator import simulate
 from mech_exo_assets.quant.weights.candidate import Candidate
 from mech_exo_assets.quant.weights.objective import Objective
-from mech_exo_assets.schemas import TARGETS
+from mech_exo_assets.schemas import FILLS, TARGETS
 from mech_exo_assets.settings import Strategy, load_strategy
 
 
@@ -54,6 +59,8 @@ def warm_up() -> None:
     chosen = load_strategy()
     _diagnose(Panel(panel.sessions, panel.symbols, scores), panel, chosen)
     _construct(panel)
+    _keep(panel)
+    average_ranks(forward)
     _search(Panel(panel.sessions, panel.symbols, scores), panel, chosen)
     targets = np.full(panel.shape, 1 / panel.shape[1])
     book = backtest.run(targets, panel, costs=chosen.costs, choices=chosen.backtest, execution_lag=1)
@@ -86,6 +93,16 @@ def _diagnose(scores: Panel, market: Panel, chosen: Strategy) -> None:
     )
     quintile_table(scores, market, horizons=(1,), execution_lag=1, min_names=10, years=(0, 9998))
     watch(residual, market.sessions, horizon=1, execution_lag=1, choices=chosen.decay)
+
+
+def _keep(market: Panel) -> None:
+    """A live account with one fill, and whether it drifts."""
+    day = market.sessions[0].astype(object)
+    fill = (dt.datetime(2000, 1, 1), day, market.symbols[0], 1.0, 1.0, 0.0, "", "")  # noqa: DTZ001 (UTC, as in the table)
+    fills = pl.DataFrame([fill], schema=FILLS.dtypes(), orient="row")
+    cash = pl.DataFrame({"date": [day], "amount": [100.0]})
+    account(fills, market, cash, first=day, capital=1.0)
+    rolling_t(np.arange(9.0), 5)
 
 
 def _construct(market: Panel) -> None:

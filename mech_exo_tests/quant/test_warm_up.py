@@ -4,11 +4,13 @@ import runpy
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from mech_exo_assets.quant import comparison, contributions, quintiles, residual
+from mech_exo_assets.quant import comparison, contributions, quintiles, ranks, residual
 from mech_exo_assets.quant import warm_up as module
 from mech_exo_assets.quant.backtest import kernel
 from mech_exo_assets.quant.detection import normal_scores
+from mech_exo_assets.quant.drift import windows
 from mech_exo_assets.quant.learning import inference
+from mech_exo_assets.quant.live import kernel as live_kernel
 from mech_exo_assets.quant.portfolio import constraints, volatility
 from mech_exo_assets.quant.warm_up import warm_up
 from mech_exo_assets.quant.weights import kernel as weights_kernel
@@ -38,6 +40,9 @@ def _warm() -> None:
         quintiles._gather,
         normal_scores._whiten,
         normal_scores._sequential_ranks,
+        live_kernel.keep,
+        windows._rolling_t,
+        ranks._rank_rows,
     ],
     ids=lambda compiled: f"{compiled.__module__.rpartition('.')[2]}.{compiled.__name__}",
 )

@@ -53,15 +53,15 @@ def book() -> Book:
     return Dated(targets, index, close, None, volume).run(
         lag=1,
         choices={"initial_nav": 100_000.0},
-        commission_bps=1,
+        commission_bps=1.0,
         commission_per_share=0.005,
-        commission_minimum=1,
-        half_spread_bps=5,
-        impact=1,
+        commission_minimum=1.0,
+        half_spread_bps=5.0,
+        impact=1.0,
         participation=0.05,
         volume_window=2,
         volatility_window=2,
-        borrow_bps=365,
+        borrow_bps=365.0,
         cash_interest_bps=182.5,
     )
 
