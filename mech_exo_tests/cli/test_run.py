@@ -1,19 +1,29 @@
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+import yaml
 
 from mech_exo_assets.cli.options import only_writer
 from mech_exo_assets.defs.runs import ACTOR_TAG
+from mech_exo_assets.quant.factor_names import declared
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.cli.conftest import Command
 from mech_exo_tests.learned import SOURCE, TRAINED
+
+
+def _few_factors(path: Path, **more: object) -> Path:
+    """Choices for a run of which only the way counts: planted factors alone, on two horizons; sections in `more` are added."""
+    quick = {"factors": {"exclude": sorted(declared())}, "horizons": [1, 5], "decay": {"resamples": 99}}
+    path.write_text(yaml.safe_dump(quick | more), encoding="utf-8")
+    return path
 
 
 def _bytes_of(folder: Path) -> dict[str, bytes]:
@@ -85,14 +95,16 @@ def test_another_source_on_the_same_home_is_refused(mech_exo: Command, finished_
     assert _bytes_of(finished_home / "lake") == before
 
 
-def test_replace_lets_the_other_sources_tables_go(mech_exo: Command, tmp_path: Path):
-    first = mech_exo("run", "--home", tmp_path, "--source", "simulator:names=10,sessions=300,seed=1,first=2010-01-04")
-    assert first.code == 0, first.err
-    said = mech_exo("run", "--home", tmp_path, "--source", "simulator:names=11,sessions=300,seed=2,first=2014-01-06", "--replace")
+def test_replace_lets_the_other_sources_tables_go(mech_exo: Command, finished_home: Path, tmp_path: Path):
+    home = Path(shutil.copytree(finished_home, tmp_path / "home"))
+    assert Lake(home / "lake").read("market/prices")["date"].min().year < 2014
+    assert Lake(home / "lake").read("strategy/targets")["symbol"].n_unique() == 12
+    other = ("--source", "simulator:names=11,sessions=300,seed=2,first=2014-01-06", "--config", _few_factors(tmp_path / "few.yaml"))
+    said = mech_exo("run", "--home", home, *other, "--replace")
     assert said.code == 0, said.err
-    dates = Lake(tmp_path / "lake").read("market/prices")["date"]
+    dates = Lake(home / "lake").read("market/prices")["date"]
     assert dates.min().year == 2014
-    assert Lake(tmp_path / "lake").read("strategy/targets")["symbol"].n_unique() <= 11
+    assert Lake(home / "lake").read("strategy/targets")["symbol"].n_unique() <= 11
 
 
 def test_bad_input_leaves_the_lake_byte_for_byte_as_it_was(mech_exo: Command, tmp_path: Path):
@@ -141,16 +153,18 @@ def test_a_fault_in_our_own_code_names_the_stage_and_exits_with_1(mech_exo: Comm
         raise ZeroDivisionError("by nothing")
 
     monkeypatch.setattr("mech_exo_assets.quant.decay.statistics", broken)
-    said = mech_exo("run", "--home", tmp_path, "--source", "simulator:names=10,sessions=300")
+    few = _few_factors(tmp_path / "few.yaml")
+    said = mech_exo("run", "--home", tmp_path, "--source", "simulator:names=10,sessions=300", "--config", few)
     assert said.code == 1
     assert "decay/statistics: ZeroDivisionError: by nothing" in said.err
     assert not (tmp_path / "refresh.json").exists()
 
 
-def test_after_a_failure_on_other_choices_nothing_counts_as_up_to_date(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    home, other = tmp_path / "home", tmp_path / "other.yaml"
+def test_after_a_failure_on_other_choices_nothing_counts_as_up_to_date(
+    mech_exo: Command, finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home, other = Path(shutil.copytree(finished_home, tmp_path / "home")), tmp_path / "other.yaml"
     other.write_text("scores: {winsorise: 0.2}\n")
-    assert mech_exo("run", "--home", home, "--source", "simulator:names=10,sessions=300").code == 0
     right = Lake(home / "lake").read("factors/scores").sort("date", "symbol")
     with monkeypatch.context() as broken:
         broken.setattr("mech_exo_assets.quant.decay.statistics", lambda *_, **__: 1 / 0)
@@ -221,20 +235,20 @@ def test_rows_before_the_first_year_are_left_out_and_the_run_says_so(mech_exo: C
 
 
 def test_a_home_keeps_the_choices_of_its_run_for_all_that_comes_later(mech_exo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    home, mine = tmp_path / "home", tmp_path / "mine.yaml"
-    mine.write_text("costs: {commission_bps: 30}\n")
+    home, mine = tmp_path / "home", _few_factors(tmp_path / "mine.yaml", costs={"commission_bps": 30})
+    kept = mine.read_text()
     assert mech_exo("run", "--home", home, "--source", SOURCE, "--config", mine).code == 0
-    assert (home / "strategy.yaml").read_text() == mine.read_text()
+    assert (home / "strategy.yaml").read_text() == kept
     monkeypatch.delenv("MECH_EXO_CONFIG")
     again = mech_exo("run", "--home", home, "--json")
     assert json.loads(again.out)["status"] == "up to date"
-    mine.write_text("costs: {commission_bps: 31}\n")
+    _few_factors(mine, costs={"commission_bps": 31})
     for arguments in (("run", "--select", "group:strategy"), ("up",)):
         said = mech_exo(*arguments, "--home", home, "--config", mine)
         assert said.code == 2
         assert "holds tables of other choices than" in said.err
     monkeypatch.delenv("MECH_EXO_CONFIG")  # the command before has left it for the processes that it starts
-    assert (home / "strategy.yaml").read_text() == "costs: {commission_bps: 30}\n"
+    assert (home / "strategy.yaml").read_text() == kept
     part = mech_exo("run", "--home", home, "--select", 'key:"strategy/trades"', "--json")
     assert part.code == 0, part.err
     told = json.loads(part.out)
@@ -246,8 +260,7 @@ def test_a_home_keeps_the_choices_of_its_run_for_all_that_comes_later(mech_exo: 
 
 
 def test_what_did_not_pass_and_the_tear_sheet_are_named_at_the_end(mech_exo: Command, tmp_path: Path):
-    home, mine = tmp_path / "home", tmp_path / "mine.yaml"
-    mine.write_text("alerts: {sessions: 60, min_sharpe: 50}\n")
+    home, mine = tmp_path / "home", _few_factors(tmp_path / "mine.yaml", alerts={"sessions": 60, "min_sharpe": 50})
     said = mech_exo("run", "--home", home, "--source", SOURCE, "--config", mine)
     assert said.code == 0
     assert "check strategy/performance, within_limits, did not pass: " in said.out
@@ -257,8 +270,7 @@ def test_what_did_not_pass_and_the_tear_sheet_are_named_at_the_end(mech_exo: Com
 
 
 def test_a_backtest_that_never_trades_is_refused_with_what_to_change(mech_exo: Command, tmp_path: Path):
-    mine = tmp_path / "mine.yaml"
-    mine.write_text("backtest: {initial_nav: 10, integer_shares: true}\n")
+    mine = _few_factors(tmp_path / "mine.yaml", backtest={"initial_nav": 10, "integer_shares": True})
     said = mech_exo("run", "--home", tmp_path / "home", "--source", SOURCE, "--config", mine)
     assert said.code == 2
     assert "the backtest never trades" in said.err
