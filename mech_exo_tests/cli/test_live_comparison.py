@@ -21,14 +21,14 @@ from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Entry, Event, Ledger
 from mech_exo_tests.cli.conftest import Command
 from mech_exo_tests.conftest import SIMULATED
+from mech_exo_tests.learned import done
 
 
 class Compared:
     """A home whose first champion is champion again, and whose challenger is to be compared with it once more."""
 
-    def __init__(self, home: Path, mech_exo: Command) -> None:
+    def __init__(self, home: Path) -> None:
         self.home, self.lake, self.ledger = home, Lake(home / "lake"), Ledger(f"sqlite:///{home}/ledger.db", home / "ledger.head")
-        assert mech_exo("rollback", "--reason", "to compare", "--home", str(home)).code == 0
         self.sessions = decisions.sessions_of(self.lake)
 
     def strategy(self, mode: str, **choices: object) -> Strategy:
@@ -67,9 +67,17 @@ class Compared:
         return decisions.live_comparison(self.ledger.events(), self.lake, strategy, started, tables=tables)
 
 
+@pytest.fixture(scope="module")
+def rolled_back(retrained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after a rollback, which computes all that follows from the champion; each test takes a copy."""
+    home = Path(shutil.copytree(retrained_home, tmp_path_factory.mktemp("rolled_back") / "home"))
+    done("rollback", "--reason", "to compare", "--home", str(home))
+    return home
+
+
 @pytest.fixture
-def compared(retrained_home: Path, tmp_path: Path, mech_exo: Command) -> Compared:
-    return Compared(Path(shutil.copytree(retrained_home, tmp_path / "home")), mech_exo)
+def compared(rolled_back: Path, tmp_path: Path) -> Compared:
+    return Compared(Path(shutil.copytree(rolled_back, tmp_path / "home")))
 
 
 def test_in_shadow_the_better_one_is_promoted_by_the_sensor_and_the_verdict_is_replayed(compared: Compared, mech_exo: Command):
