@@ -1,7 +1,7 @@
 """The loop on several machines, as far as one has them: PostgreSQL, a server of the S3 protocol, a Dask scheduler and two workers, each a
 process of its own.
 
-The chain, a search and a retraining give the tables of one machine, to the last bit; a worker that is killed costs time, and nothing else.
+The chain, a training, a search and a retraining give the tables of one machine, to the last bit; a worker that is killed costs time, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mech_exo_assets.storage.studies import StudyDatabase
 from mech_exo_tests.conftest import SIMULATED
 from mech_exo_tests.dask_cluster import DaskCluster, dask_cluster
 from mech_exo_tests.e2e.market_folder import mech_exo
+from mech_exo_tests.learned import SOURCE
 from mech_exo_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,6 @@ DIVIDED = {
     "diagnostics_of",
     "composite_of",
     "contributions_of",
-    "models_of",
     "judged",
 }
 """Functions that compute a part of a step, as the scheduler names them."""
@@ -103,6 +103,18 @@ def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine
     counts = [database.trial_count("weights") for database in studies]
     assert counts[0] == counts[1]
     assert list(home.rglob("*.db")) == []
+
+
+def test_models_that_are_trained_on_a_cluster_are_those_of_one_machine(learned_home: Path, tmp_path: Path, postgres: PostgresServer):
+    url, home = postgres.new_database(), tmp_path / "home"
+    with dask_cluster(workers=2, variables={"MECH_EXO_DB_URL": url}) as cluster:
+        for words in (("run", "--source", SOURCE, "--config", learned_home / "learn.yaml"), ("learn",)):
+            done = subprocess.run(command(*words, "--home", home), env=on(cluster, url), capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{done.stderr}\n{cluster.said()}"
+        with Client(cluster.address) as client:
+            assert "models_of" in client.run_on_scheduler(lambda dask_scheduler: set(dask_scheduler.task_prefixes))
+    assert Lake(home / "lake").read("learning/models").height > 3
+    assert differing(Lake(learned_home / "lake"), Lake(home / "lake")) == []
 
 
 def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(single: Path, tmp_path: Path, postgres: PostgresServer):
