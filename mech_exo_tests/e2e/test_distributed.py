@@ -1,7 +1,8 @@
 """The loop on several machines, as far as one has them: PostgreSQL, a server of the S3 protocol, a Dask scheduler and two workers, each a
 process of its own.
 
-The chain, a training, a search and a retraining give the tables of one machine, to the last bit; a worker that is killed costs time, and nothing else.
+The chain, a training, a search and a retraining give the tables of one machine, to the last bit; a worker that is killed costs time,
+and nothing else.
 """
 
 from __future__ import annotations
