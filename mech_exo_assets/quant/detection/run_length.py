@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from scipy.optimize import root_scalar
 from scipy.special import ndtr
 
+from mech_exo_assets.quant.blas import one_blas_thread
+
 Detector = Literal["cusum", "shiryaev_roberts"]
 
 SMALLEST_DELTA = 0.05
@@ -54,7 +56,7 @@ def mean_run_length(delta: float, threshold: float, *, shift: float, detector: D
         The mean of the observations: 0 in control, `delta` after the change.
     """
     kernel = _kernel(delta, threshold, shift, detector)
-    return float(np.linalg.solve(np.eye(len(kernel)) - kernel, np.ones(len(kernel)))[0])
+    return float(_solved(np.eye(len(kernel)) - kernel, np.ones(len(kernel)))[0])
 
 
 @lru_cache(maxsize=4096)
@@ -106,14 +108,20 @@ def delay(delta: float, level: float, detector: Detector = "cusum") -> float:
     state = np.full(len(in_control), 1 / len(in_control))
     # Inverse iteration: the eigenvalue that is wanted lies next to 1, all others far below.
     for _ in range(100):
-        after = np.linalg.solve(stay.T, state)
+        after = _solved(stay.T, state)
         after /= after.sum()
         settled = float(np.abs(after - state).sum()) < 1e-10
         state = after
         if settled:
             break
     after_change = _kernel(delta, level, delta, detector)
-    return float(state @ np.linalg.solve(np.eye(len(after_change)) - after_change, np.ones(len(after_change))))
+    return float(state @ _solved(np.eye(len(after_change)) - after_change, np.ones(len(after_change))))
+
+
+def _solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    # On one thread: a threshold is to be the same on a machine with other cores, to the last bit.
+    with one_blas_thread():
+        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
 
 
 def _kernel(delta: float, level: float, shift: float, detector: Detector) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from mech_exo_assets.quant.detection.run_length import SMALLEST_DELTA, delay, mean_run_length, on_grid, threshold
 
@@ -94,3 +95,12 @@ def test_the_grid_of_shifts_moves_none_by_more_than_half_a_step_and_keeps_its_en
         assert abs(math.log(on_grid(delta) / delta)) <= math.log(1.03) / 2 + 1e-12
     assert on_grid(-1.0) == on_grid(0.0) == SMALLEST_DELTA
     assert on_grid(100.0) == 4.0
+
+
+def test_thresholds_are_the_same_on_any_number_of_threads_to_the_last_bit():
+    found = []
+    for threads in (1, 2, 4):
+        threshold.cache_clear()
+        with threadpool_limits(threads, user_api="blas"):
+            found.append((threshold(0.25, 1e4), mean_run_length(0.5, 9.0, shift=0.0)))
+    assert found[0] == found[1] == found[2]
