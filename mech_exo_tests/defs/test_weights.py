@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -34,9 +33,10 @@ from mech_exo_assets.schemas import (
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.io_manager import LakeIOManager
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.mart import Mart, update
+from mech_exo_assets.storage.mart import Mart
 from mech_exo_assets.storage.studies.store import StudyStore
 from mech_exo_tests.searchable import choices, searchable_lake, without_drawing
+from mech_exo_tests.storage.marts import publish, versions
 
 WEIGHTS = [key for key in TABLES if key.startswith("weights/")]
 ALL_FAIL, ALL_PASS = {"deflated_sharpe": 0.999999, "pbo": None, "spa": None}, {"deflated_sharpe": None, "pbo": 1.0, "spa": None}
@@ -228,9 +228,8 @@ def test_a_refresh_between_the_steps_of_a_search_changes_none_of_its_results(hom
 
 def published(mart: Mart, lake: Lake) -> dict[str, int]:
     """What the mart holds once it was published: the version of each table."""
-    with mart.staged() as path, duckdb.connect(str(path)) as connection:
-        update(connection, lake)
-        return dict(connection.execute("SELECT table_name, version FROM meta.tables").fetchall())
+    publish(mart, lake)
+    return versions(mart)
 
 
 def test_what_models_have_learned_is_searched_beside_the_factors(home: Path, run: Run) -> None:

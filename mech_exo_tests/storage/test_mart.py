@@ -15,26 +15,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from mech_exo_assets.errors import MechExoError
-from mech_exo_assets.schemas import (
-    COMPARISON,
-    FRONTIER,
-    HISTORY,
-    HOLDOUT_RETURNS,
-    MODELS,
-    OPTIMISED,
-    OVERFITTING,
-    SCORES,
-    SHRINKAGE,
-    TABLES,
-    TARGETS,
-    TRIAL_RETURNS,
-    TRIAL_WEIGHTS,
-    TRIALS,
-    UNIVERSE,
-)
+from mech_exo_assets.schemas import MODELS, SCORES, TABLES, TARGETS, UNIVERSE
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import PUBLISHED, Mart, Published, update
-from mech_exo_assets.storage.one_search import SEARCH_TABLES
+from mech_exo_tests.storage.marts import publish, query
 from mech_exo_tests.storage.small_tables import scores, universe
 
 
@@ -46,16 +30,6 @@ def lake(tmp_path) -> Lake:
 @pytest.fixture
 def mart(tmp_path) -> Mart:
     return Mart(tmp_path / "mech_exo.duckdb")
-
-
-def publish(mart: Mart, lake: Lake) -> dict[str, Published]:
-    with mart.staged() as path, duckdb.connect(str(path)) as connection:
-        return {each.key: each for each in update(connection, lake)}
-
-
-def query(mart: Mart, sql: str) -> list[tuple]:
-    with mart.connect() as connection:
-        return connection.execute(sql).fetchall()
 
 
 def assert_equals_lake(mart: Mart, lake: Lake) -> None:
@@ -228,75 +202,6 @@ def test_a_reader_cannot_write(mart, lake):
     publish(mart, lake)
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
         query(mart, "CREATE TABLE meta.scribble AS SELECT 1")
-
-
-OF_STEPS = (
-    (TRIALS, TRIAL_WEIGHTS, TRIAL_RETURNS),
-    (FRONTIER, SHRINKAGE, OPTIMISED, OVERFITTING),
-    (COMPARISON, HOLDOUT_RETURNS, HISTORY),
-)
-"""What each step of a search writes, one table after the other."""
-OF_SEARCH = [schema for step in OF_STEPS for schema in step]
-
-
-def search(lake: Lake, *, tables: int = len(OF_SEARCH)) -> None:
-    """The first tables of a search; each notes the versions of those of the steps before, as the I/O manager does."""
-    known: dict[str, str] = {}
-    for step in OF_STEPS:
-        written = [schema for schema in step if OF_SEARCH.index(schema) < tables]
-        versions = {f"read:{schema.key}": str(lake.write(schema, schema.empty(), note=known)) for schema in written}
-        known |= versions
-
-
-def versions(mart: Mart) -> dict[str, int]:
-    return dict(query(mart, "SELECT table_name, version FROM meta.tables"))
-
-
-def test_all_tables_of_a_search_are_known():
-    assert sorted(schema.key for schema in OF_SEARCH) == sorted(SEARCH_TABLES)
-
-
-@pytest.mark.parametrize("tables", [1, 3, 4, 7, len(OF_SEARCH) - 1])
-def test_a_first_search_is_shown_when_it_is_done(mart: Mart, lake: Lake, tables: int):
-    search(lake, tables=tables)
-    lake.write(UNIVERSE, universe("A"))
-    assert list(publish(mart, lake)) == [UNIVERSE.key]
-    assert versions(mart) == {UNIVERSE.key: 0}
-    assert query(mart, "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'weights'") == [(0,)]
-    search(lake)
-    publish(mart, lake)
-    assert set(versions(mart)) == {UNIVERSE.key, *SEARCH_TABLES}
-
-
-@pytest.mark.parametrize("tables", [1, 3, 4, 7, len(OF_SEARCH) - 1])
-def test_while_a_search_goes_on_the_one_before_stays_and_everything_else_is_published(mart: Mart, lake: Lake, tables: int):
-    search(lake)
-    lake.write(UNIVERSE, universe("A"))
-    publish(mart, lake)
-    search(lake, tables=tables)
-    lake.write(UNIVERSE, universe("A", "B"))
-    assert publish(mart, lake) == {UNIVERSE.key: Published(UNIVERSE.key, version=1, rows=2, replaced="all")}
-    assert versions(mart) == dict.fromkeys(SEARCH_TABLES, 0) | {UNIVERSE.key: 1}
-    # The next search goes on from what this one has left, and is shown.
-    search(lake)
-    publish(mart, lake)
-    assert versions(mart) == {key: lake.version(key) for key in (UNIVERSE.key, *SEARCH_TABLES)}
-
-
-def test_a_search_that_writes_while_the_mart_is_published_is_not_shown_by_half(mart: Mart, lake: Lake, monkeypatch: pytest.MonkeyPatch):
-    search(lake)
-    lake.write(UNIVERSE, universe("A"))
-    files = Lake.files
-
-    def then_written(self: Lake, key: str, **how: int) -> dict[int | None, list[str]]:
-        monkeypatch.setattr(Lake, "files", files)
-        search(self, tables=4)
-        return self.files(key, **how)
-
-    monkeypatch.setattr(Lake, "files", then_written)
-    publish(mart, lake)
-    assert lake.version(FRONTIER.key) == 1
-    assert versions(mart) == dict.fromkeys((UNIVERSE.key, *SEARCH_TABLES), 0)
 
 
 class BuilderError(Exception):

@@ -12,21 +12,19 @@ import pytest
 
 from mech_exo_assets.schemas import STACKING
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_assets.storage.mart import Mart, update
+from mech_exo_assets.storage.mart import Mart
 from mech_exo_assets.storage.mart_reader import KEPT, MartReader
+from mech_exo_tests.storage import marts
 
 COUNT = "SELECT count(*) FROM learning.stacking"
 
 
 def publish(root: Path, weights: list[float]) -> Path:
     """Publish a table with a row for each weight."""
-    import duckdb
-
     lake, mart = Lake(root / "lake"), Mart(root / "mart.duckdb")
     rows = {"fold": 0, "model": [f"m{at}" for at in range(len(weights))], "weight": weights, "reason": "test"}
     lake.write(STACKING, pl.DataFrame(rows, schema=STACKING.dtypes()))
-    with mart.staged() as path, duckdb.connect(str(path)) as connection:
-        update(connection, lake)
+    marts.publish(mart, lake)
     return mart.path
 
 
