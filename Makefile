@@ -18,9 +18,8 @@ demo: setup ## Run the whole chain on the sample prices, train models, search we
 	@$(BIN)/mech-exo search
 	@$(BIN)/mech-exo up
 
-# The tests of a file stay in one worker, so that what they share is made once; the order of files is that of mech_exo_tests/conftest.py.
 test: setup-dev ## Fast tests with coverage (a quarter of an hour on two cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5 -m "not slow" --cov
+	$(BIN)/python -m pytest -n $(WORKERS) --durations=40 --durations-min=5 -m "not slow" --cov
 
 test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=40 --durations-min=20 -m slow
