@@ -33,8 +33,8 @@ _CHOICES = {
     "search": {"trials": 100, "construction": {"no_trade_band": [0.0, 0.002]}},
     "learning": {"threads": 1, "rounds": 40, "refit_months": 30, "tuning": {"trials": 0}},
 }
-"""With a parameter of the construction each trial is a backtest; without one, most of a search is reading the scores. Of a training, which
-takes half an hour by default, two refits without a search of hyperparameters."""
+"""With a parameter of the construction each trial is a backtest; without one, most of a search is reading the scores. A training by
+default searches hyperparameters, and would take longer than all other stages together."""
 _DONE = re.compile(r"done\s+(\S+)\s+([\d.]+) s")
 
 
