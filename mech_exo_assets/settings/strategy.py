@@ -6,6 +6,7 @@ What belongs here: `Strategy`, and how a file is put over the defaults. What doe
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 from collections.abc import Mapping
 from importlib import resources
@@ -183,13 +184,19 @@ def load_strategy(config: Path | None = None) -> Strategy:
     InputError
         If the file is missing, is not a YAML mapping, names a key that does not exist, or gives a value that is not accepted.
     """
-    merged: dict[str, Any] = yaml.safe_load(resources.files("mech_exo_assets").joinpath("strategy.yaml").read_text(encoding="utf-8"))
+    merged = _defaults()
     if config is not None:
         merged = _override(merged, _read_mapping(config), where=str(config))
     try:
         return Strategy.model_validate(merged)
     except ValidationError as error:
         raise InputError(f"{config or 'strategy.yaml'}: {first_fault(error, merged)}. Correct the value and run again.") from error
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Content of the package's own file, read once: PyYAML takes longer for it than all that is done with it here."""
+    return yaml.safe_load(resources.files("mech_exo_assets").joinpath("strategy.yaml").read_text(encoding="utf-8"))
 
 
 class _OnceEach(yaml.SafeLoader):

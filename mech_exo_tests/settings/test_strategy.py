@@ -353,9 +353,20 @@ def test_a_strategy_cannot_be_changed_after_loading():
 
 
 def test_a_broken_default_file_is_named(monkeypatch):
-    monkeypatch.setattr("mech_exo_assets.settings.strategy.yaml.safe_load", lambda _: {"seed": 0})
+    monkeypatch.setattr("mech_exo_assets.settings.strategy._defaults", lambda: {"seed": 0})
     with pytest.raises(InputError, match=r"^strategy.yaml: Field required"):
         load_strategy()
+
+
+def test_what_one_strategy_has_of_the_defaults_is_not_what_the_next_one_gets(tmp_path):
+    (tmp_path / "mine.yaml").write_text("factors: {exclude: [beta]}\nbacktest: {flows: {2020-01-02: 5}}\n")
+    before = load_strategy().model_dump()
+    changed = load_strategy(tmp_path / "mine.yaml")
+    assert changed.factors.exclude
+    assert changed.backtest.flows
+    dumped = load_strategy()
+    dumped.backtest.flows[dt.date(2020, 1, 2)] = 5.0
+    assert load_strategy().model_dump() == before
 
 
 def test_wrong_input_is_one_of_our_errors():
