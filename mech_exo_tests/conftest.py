@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
@@ -77,9 +78,21 @@ def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which models were trained; tests only read it, or a copy."""
+def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that one complete run has filled; tests read it, and write to it at most what is written already."""
     from mech_exo_tests.learned import fill
+
+    return filled_once(tmp_path_factory, "finished", fill)
+
+
+@pytest.fixture(scope="session")
+def learned_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which models were trained after its run; tests only read it, or a copy."""
+    from mech_exo_tests.learned import train
+
+    def fill(home: Path) -> None:
+        shutil.copytree(finished_home, home, dirs_exist_ok=True)
+        train(home)
 
     return filled_once(tmp_path_factory, "learned", fill)
 

@@ -1,4 +1,4 @@
-"""The command called in this process, so that its lines are measured, on a home that one run has filled."""
+"""The command called in this process, so that its lines are measured, and homes that only its tests need."""
 
 import shutil
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from mech_exo_assets.cli.main import main
 from mech_exo_tests.homes import filled_once
-from mech_exo_tests.learned import SOURCE, VARIABLES, done
+from mech_exo_tests.learned import VARIABLES, done
 from mech_exo_tests.searchable import choices, searchable_lake
 
 
@@ -48,12 +48,6 @@ def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def mech_exo(capsys: pytest.CaptureFixture[str]) -> Command:
     return lambda *arguments: call(capsys, *arguments)
-
-
-@pytest.fixture(scope="session")
-def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that one complete run has filled; tests read it, and write to it at most what is written already."""
-    return filled_once(tmp_path_factory, "finished", lambda home: done("run", "--source", SOURCE, "--home", str(home)))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.learned import SOURCE, TRAINED
+from mech_exo_tests.learned import QUICK, SOURCE, TRAINED
 
 
 def _few_factors(path: Path, **more: object) -> Path:
@@ -164,7 +164,7 @@ def test_after_a_failure_on_other_choices_nothing_counts_as_up_to_date(
     mech_exo: Command, finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     home, other = Path(shutil.copytree(finished_home, tmp_path / "home")), tmp_path / "other.yaml"
-    other.write_text("scores: {winsorise: 0.2}\n")
+    other.write_text(yaml.safe_dump(QUICK | {"scores": {"winsorise": 0.2}}), encoding="utf-8")
     right = Lake(home / "lake").read("factors/scores").sort("date", "symbol")
     with monkeypatch.context() as broken:
         broken.setattr("mech_exo_assets.quant.decay.statistics", lambda *_, **__: 1 / 0)

@@ -109,7 +109,7 @@ def test_a_chain_a_search_and_a_retraining_on_a_cluster_are_those_of_one_machine
 def test_models_that_are_trained_on_a_cluster_are_those_of_one_machine(learned_home: Path, tmp_path: Path, postgres: PostgresServer):
     url, home = postgres.new_database(), tmp_path / "home"
     with dask_cluster(workers=2, variables={"MECH_EXO_DB_URL": url}) as cluster:
-        for words in (("run", "--source", SOURCE, "--config", learned_home / "learn.yaml"), ("learn",)):
+        for words in (("run", "--source", SOURCE, "--config", learned_home / "quick.yaml"), ("learn",)):
             done = subprocess.run(command(*words, "--home", home), env=on(cluster, url), capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{done.stderr}\n{cluster.said()}"
         with Client(cluster.address) as client:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.e2e.market_folder import mech_exo
-from mech_exo_tests.learned import QUICK, SOURCE, TRAINED
+from mech_exo_tests.learned import TRAINED
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +24,9 @@ def told(*arguments: object) -> dict:
     return json.loads(done.stdout)
 
 
-def test_a_run_a_training_and_an_explanation_agree_and_a_second_training_fits_nothing(tmp_path: Path):
-    home, choices = tmp_path / "home", tmp_path / "learn.yaml"
-    choices.write_text(yaml.safe_dump(QUICK), encoding="utf-8")
+def test_a_training_and_an_explanation_agree_and_a_second_training_fits_nothing(finished_home: Path, tmp_path: Path):
+    home = Path(shutil.copytree(finished_home, tmp_path / "home"))
     lake = Lake(home / "lake")
-    told("run", "--source", SOURCE, "--home", home, "--config", choices)
     assert not TRAINED & set(lake.tables())
     assert lake.read("learning/predictions").is_empty()
     first = told("learn", "--home", home)
