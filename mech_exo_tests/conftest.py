@@ -19,7 +19,7 @@ settings.register_profile("mech_exo", deadline=None)
 settings.load_profile("mech_exo")
 
 SIMULATED = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
-"""Source of `retrained_home`."""
+"""Source of `prepared_home`."""
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -98,14 +98,25 @@ def learned_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def retrained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home on a small simulated market in which a person has asked for a challenger once; tests only read it, or a copy."""
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home on a small simulated market, with a champion that a challenger will replace; tests only read it, or a copy."""
     from mech_exo_tests.e2e.living_market import write_choices
     from mech_exo_tests.learned import done
 
     def fill(home: Path) -> None:
         path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
         done("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
+
+    return filled_once(tmp_path_factory, "prepared", fill)
+
+
+@pytest.fixture(scope="session")
+def retrained_home(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a person has asked for a challenger once; tests only read it, or a copy."""
+    from mech_exo_tests.learned import done
+
+    def fill(home: Path) -> None:
+        shutil.copytree(prepared_home, home, dirs_exist_ok=True)
         done("retrain", "--home", str(home), "--reason", "to see it done")
 
     return filled_once(tmp_path_factory, "retrained", fill)

@@ -1,6 +1,7 @@
 """The daemon at work under `mech-exo up`: the market is read anew, and what is downstream follows by itself."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,21 +9,19 @@ import pytest
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.e2e import dagster_server as server
 from mech_exo_tests.e2e.browser import served
-from mech_exo_tests.e2e.market_folder import mech_exo
 
 pytestmark = pytest.mark.slow
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-def test_a_refresh_of_the_market_is_followed_by_everything_downstream_for_the_last_two_years(tmp_path: Path):
+def test_a_refresh_of_the_market_is_followed_by_everything_downstream_for_the_last_two_years(recent_home: Path, tmp_path: Path):
     this_year = dt.datetime.now(dt.UTC).year
     years = (str(this_year - 1), str(this_year))
-    done = mech_exo("run", "--source", f"simulator:names=12,sessions=420,first={this_year - 3}-06-03", "--home", tmp_path)
-    assert done.returncode == 0, done.stderr
-    lake = Lake(tmp_path / "lake")
+    home = Path(shutil.copytree(recent_home, tmp_path / "home"))
+    lake = Lake(home / "lake")
     older = {key: lake.files(key)[this_year - 2] for key in ("factors/scores", "decay/ic", "strategy/targets")}
-    with served(tmp_path) as address:
+    with served(home) as address:
         server.launch(address, "market_refresh", tags=dict(zip(RANGE, years, strict=True)))
         # Tables written whole come last, and the mart once more after each of them.
         last = ("strategy/targets", "decay/statistics")

@@ -118,19 +118,17 @@ def test_models_that_are_trained_on_a_cluster_are_those_of_one_machine(learned_h
     assert differing(Lake(learned_home / "lake"), Lake(home / "lake")) == []
 
 
-def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(single: Path, tmp_path: Path, postgres: PostgresServer):
+def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(prepared_home: Path, tmp_path: Path, postgres: PostgresServer):
     url = postgres.new_database()
-    home, alone = tmp_path / "home", tmp_path / "alone"
-    first = mech_exo("run", "--source", SIMULATED, "--config", single / "mine.yaml", "--home", alone)
-    assert first.returncode == 0, first.stderr
+    home = tmp_path / "home"
     with dask_cluster(workers=2, variables={"MECH_EXO_DB_URL": url}) as cluster:
-        words = command("run", "--source", SIMULATED, "--config", single / "mine.yaml", "--home", home)
+        words = command("run", "--source", SIMULATED, "--config", prepared_home / "mine.yaml", "--home", home)
         running = subprocess.Popen(words, env=on(cluster, url), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         wait_until_busy(cluster, 1)
         cluster.kill_worker(1)
         _, said = running.communicate(timeout=600)
         assert running.returncode == 0, f"{said}\n{cluster.said()}"
-    assert differing(Lake(alone / "lake"), Lake(home / "lake")) == []
+    assert differing(Lake(prepared_home / "lake"), Lake(home / "lake")) == []
     ledger = Ledger(url, home / "ledger.head")
     assert ledger.verify().ok
     assert champion(ledger.events()) is not None

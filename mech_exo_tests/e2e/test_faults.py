@@ -24,6 +24,7 @@ from mech_exo_assets.quant.lifecycle.reigns import champion, champion_table
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger
+from mech_exo_tests.conftest import SIMULATED
 from mech_exo_tests.e2e.browser import wait_until_answered
 from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.e2e.market_folder import mech_exo
@@ -32,28 +33,22 @@ from mech_exo_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
 
-SOURCE = "simulator:names=30,sessions=800,factors=2,ic=0.1,seed=4"
 KILLS = 10
 
 
 def prepared(folder: Path) -> Path:
-    """A home with a champion that a challenger will replace."""
+    """What `prepared_home` is, made by a process of its own, which has the variables of the test."""
     home = folder / "prepared"
     path = write_choices(folder / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
-    done = mech_exo("run", "--home", home, "--source", SOURCE, "--config", path)
+    done = mech_exo("run", "--home", home, "--source", SIMULATED, "--config", path)
     assert done.returncode == 0, done.stderr
     return home
 
 
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepared(tmp_path_factory.mktemp("faults"))
-
-
 @pytest.fixture
-def home(ready: Path, tmp_path: Path) -> Path:
+def home(prepared_home: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may break."""
-    return Path(shutil.copytree(ready, tmp_path / "home"))
+    return Path(shutil.copytree(prepared_home, tmp_path / "home"))
 
 
 def ledger_of(home: Path) -> Ledger:

@@ -12,6 +12,7 @@ from mech_exo_assets.defs.jobs import NIGHTLY_BACKTEST
 from mech_exo_assets.defs.schedules import nightly_backtest
 from mech_exo_assets.settings import load_settings
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.e2e.market_folder import lake_tables, mech_exo
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 def test_the_night_judges_the_strategy_and_leaves_the_rest_as_it_is(tmp_path: Path):
     source = "simulator:names=12,sessions=1300,seed=5"
-    assert mech_exo("run", "--home", tmp_path, "--source", source).returncode == 0
+    done = mech_exo("run", "--home", tmp_path, "--source", source, "--config", write_choices(tmp_path / "mine.yaml"))
+    assert done.returncode == 0, done.stderr
     before = lake_tables(tmp_path)
     lake = Lake(tmp_path / "lake")
     versions = {key: lake.version(key) for key in before}

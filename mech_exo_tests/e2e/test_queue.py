@@ -1,6 +1,7 @@
 """The queue under `mech-exo up`: a weight search and the runs of the home go on beside each other, and those of the home take turns."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,24 +10,13 @@ from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.one_search import SEARCH_TABLES
 from mech_exo_tests.e2e import dagster_server as server
 from mech_exo_tests.e2e.browser import served
-from mech_exo_tests.e2e.market_folder import mech_exo
 
 pytestmark = pytest.mark.slow
 
-ENDLESS = """
-walk_forward: {train_months: 6, test_months: 3}
-search: {trials: 10000, batch: 20, holdout_months: 4}
-"""
-"""More trials than can be made while the test goes on, which ends the search itself."""
 
-
-def test_a_search_goes_on_beside_the_runs_of_the_home_which_take_turns(tmp_path: Path):
+def test_a_search_goes_on_beside_the_runs_of_the_home_which_take_turns(recent_home: Path, tmp_path: Path):
     this_year = dt.datetime.now(dt.UTC).year
-    home, choices = tmp_path / "home", tmp_path / "choices.yaml"
-    choices.write_text(ENDLESS, encoding="utf-8")
-    source = f"simulator:names=12,sessions=420,first={this_year - 2}-06-03"
-    done = mech_exo("run", "--source", source, "--home", home, "--config", choices)
-    assert done.returncode == 0, done.stderr
+    home = Path(shutil.copytree(recent_home, tmp_path / "home"))
     lake = Lake(home / "lake")
     years = {"dagster/asset_partition_range_start": str(this_year - 1), "dagster/asset_partition_range_end": str(this_year)}
     with served(home) as address:
