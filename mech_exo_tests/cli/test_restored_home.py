@@ -101,7 +101,8 @@ def test_a_backup_that_is_taken_while_a_run_writes_is_whole(mech_exo: Command, r
         taken.append(out)
     assert writer.returncode == 0
     versions = []
-    for number, path in enumerate(taken):
+    # The first, the last, and three or four between them: a restore takes as long as a backup.
+    for number, path in enumerate(taken[:: max(1, len(taken) // 4)] + taken[-1:]):
         there = Settings(home=tmp_path / f"restored {number}")
         said = mech_exo("restore", path, "--home", there.home)
         assert said.code == 0, said.err

@@ -14,6 +14,7 @@ import pytest
 
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
+from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.e2e.market_folder import assert_same_tables, lake_tables, mech_exo, small_market, write_folder
 
 pytestmark = pytest.mark.slow
@@ -34,6 +35,20 @@ def undisturbed(market: dict[str, pl.DataFrame], tmp_path_factory: pytest.TempPa
     done = mech_exo("run", "--source", uri, "--home", home)
     assert done.returncode == 0, done.stderr
     return uri, home
+
+
+@pytest.fixture(scope="module")
+def few(market: dict[str, pl.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    """Options of a run on the same market with its planted factors alone, and a home that one undisturbed run of them has filled.
+
+    For what does not depend on the factors, and takes many runs.
+    """
+    folder, home = tmp_path_factory.mktemp("few"), tmp_path_factory.mktemp("home")
+    uri = write_folder(folder / "prices", market)
+    options = ["--source", uri, "--config", str(write_choices(folder / "mine.yaml"))]
+    done = mech_exo("run", *options, "--home", home)
+    assert done.returncode == 0, done.stderr
+    return options, home
 
 
 def _until(market: dict[str, pl.DataFrame], sessions: int) -> dict[str, pl.DataFrame]:
@@ -73,23 +88,22 @@ def test_a_day_more_recomputes_only_the_last_years_and_equals_a_run_from_nothing
     assert_same_tables(lake_tables(home), lake_tables(whole))
 
 
-PATH_DEPENDENT = """
-construction:
-  kind: top_n
-  top_n: {names: 4, leave: 2, min_holding: 30}
-  sizing: inverse_volatility
-  rebalance: weekly
-  volatility_target: 0.1
-"""
+PATH_DEPENDENT = {
+    "kind": "top_n",
+    "top_n": {"names": 4, "leave": 2, "min_holding": 30},
+    "sizing": "inverse_volatility",
+    "rebalance": "weekly",
+    "volatility_target": 0.1,
+}
 
 
 def test_a_day_more_goes_on_from_the_holdings_of_the_year_before(market: dict[str, pl.DataFrame], tmp_path: Path):
-    (tmp_path / "hold.yaml").write_text(PATH_DEPENDENT)
+    choices = write_choices(tmp_path / "hold.yaml", construction=PATH_DEPENDENT)
     homes = {}
     for name, steps in {"grown": (1, 0), "whole": (0,)}.items():
         for sessions in steps:
             uri = write_folder(tmp_path / name, _until(market, sessions) if sessions else market)
-            done = mech_exo("run", "--source", uri, "--home", tmp_path / f"{name}_home", "--config", tmp_path / "hold.yaml")
+            done = mech_exo("run", "--source", uri, "--home", tmp_path / f"{name}_home", "--config", choices)
             assert done.returncode == 0, done.stderr
         homes[name] = lake_tables(tmp_path / f"{name}_home")
     assert_same_tables(homes["grown"], homes["whole"])
@@ -251,10 +265,10 @@ def _nothing_learned_looks_ahead(
     assert before["learning/blend"].filter(pl.col("date") < t)["weight"].max() > 0
 
 
-def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs(undisturbed: tuple[str, Path], tmp_path: Path):
-    uri, whole = undisturbed
+def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs(few: tuple[list[str], Path], tmp_path: Path):
+    options, whole = few
     home = tmp_path / "home"
-    arguments = [sys.executable, "-m", "mech_exo_assets.cli", "run", "--source", uri, "--home", str(home)]
+    arguments = [sys.executable, "-m", "mech_exo_assets.cli", "run", *options, "--home", str(home)]
     started = time.monotonic()
     assert subprocess.run(arguments, capture_output=True, check=False).returncode == 0
     whole_run = time.monotonic() - started
@@ -276,19 +290,19 @@ def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs
     assert_same_tables(lake_tables(home), lake_tables(whole))
 
 
-def test_killed_during_the_first_run_the_next_one_completes(undisturbed: tuple[str, Path], tmp_path: Path):
-    uri, whole = undisturbed
+def test_killed_during_the_first_run_the_next_one_completes(few: tuple[list[str], Path], tmp_path: Path):
+    options, whole = few
     moments = random.Random(21)  # noqa: S311
     for attempt in range(3):
         home = tmp_path / f"home{attempt}"
         process = subprocess.Popen(
-            [sys.executable, "-m", "mech_exo_assets.cli", "run", "--source", uri, "--home", str(home)],
+            [sys.executable, "-m", "mech_exo_assets.cli", "run", *options, "--home", str(home)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         time.sleep(moments.uniform(1.0, 5.0))
         process.kill()
         process.wait()
-        done = mech_exo("run", "--source", uri, "--home", home)
+        done = mech_exo("run", *options, "--home", home)
         assert done.returncode == 0, done.stderr
         assert_same_tables(lake_tables(home), lake_tables(whole))

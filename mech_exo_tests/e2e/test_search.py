@@ -15,18 +15,23 @@ from pathlib import Path
 import optuna
 import polars as pl
 import pytest
+import yaml
 
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.e2e.market_folder import mech_exo, small_market, write_folder
+from mech_exo_tests.learned import QUICK
 from mech_exo_tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
 
 TRIALS = 300
-CHOICES = f"""
-walk_forward: {{train_months: 12, test_months: 6}}
-search: {{trials: {TRIALS}, batch: 10, holdout_months: 9}}
-"""
+CHOICES = yaml.safe_dump(
+    {
+        "factors": QUICK["factors"],
+        "walk_forward": {"train_months": 12, "test_months": 6},
+        "search": {"trials": TRIALS, "batch": 10, "holdout_months": 9},
+    }
+)
 OF_THE_SEARCH = ("weights/trials", "weights/trial_weights", "weights/trial_returns", "weights/frontier", "weights/optimised")
 
 
@@ -38,6 +43,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uri = write_folder(folder, small_market())
     done = mech_exo("run", "--source", uri, "--home", home, "--config", folder / "choices.yaml")
     assert done.returncode == 0, done.stderr
+    return home
+
+
+@pytest.fixture(scope="module")
+def searched(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a search that was left alone."""
+    home = _copy(filled, tmp_path_factory.mktemp("searched") / "home")
+    assert subprocess.run(_arguments(home), capture_output=True, check=False).returncode == 0
     return home
 
 
@@ -71,9 +84,8 @@ def _studies(home: Path) -> list[optuna.study.StudySummary]:
     return optuna.get_all_study_summaries(f"sqlite:///{home}/studies.db")
 
 
-def test_killed_at_random_moments_a_search_goes_on_and_ends_as_one_that_was_left_alone(filled: Path, tmp_path: Path):
-    whole, home = _copy(filled, tmp_path / "whole"), _copy(filled, tmp_path / "killed")
-    assert subprocess.run(_arguments(whole), capture_output=True, check=False).returncode == 0
+def test_killed_at_random_moments_a_search_goes_on_and_ends_as_one_that_was_left_alone(filled: Path, searched: Path, tmp_path: Path):
+    home = _copy(filled, tmp_path / "killed")
     moments, seen = random.Random(5), [0]  # noqa: S311
     for _ in range(4):
         process = subprocess.Popen(_arguments(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -94,7 +106,7 @@ def test_killed_at_random_moments_a_search_goes_on_and_ends_as_one_that_was_left
     assert {trial.number for trial in trials} == set(range(TRIALS))
     assert len({(trial.user_attrs["batch"], trial.user_attrs["slot"]) for trial in trials}) == TRIALS
     assert len({json.dumps(trial.params) for trial in trials}) == TRIALS
-    before, after = _tables(whole), _tables(home)
+    before, after = _tables(searched), _tables(home)
     for key, table in before.items():
         assert table.equals(after[key], null_equal=True), f"{key} differs after kills"
 
@@ -118,10 +130,8 @@ def test_two_processes_on_one_postgresql_study_share_its_trials(filled: Path, tm
     assert not (homes[0] / "studies.db").exists()
 
 
-def test_what_happens_in_the_hold_out_does_not_reach_the_search(filled: Path, tmp_path: Path):
-    home = _copy(filled, tmp_path / "home")
-    assert subprocess.run(_arguments(home), capture_output=True, check=False).returncode == 0
-    held_out = Lake(home / "lake").read("weights/history")["holdout_from"].item()
+def test_what_happens_in_the_hold_out_does_not_reach_the_search(searched: Path, tmp_path: Path):
+    held_out = Lake(searched / "lake").read("weights/history")["holdout_from"].item()
     market = small_market()
     later = pl.when(pl.col("date") >= held_out)
     wild = 1 + 0.5 * (pl.struct("date", "symbol").hash(seed=1) % 1000) / 1000
@@ -139,8 +149,8 @@ def test_what_happens_in_the_hold_out_does_not_reach_the_search(filled: Path, tm
     uri = write_folder(folder, {**market, "prices": prices, **features})
     assert mech_exo("run", "--source", uri, "--home", other, "--config", folder / "choices.yaml").returncode == 0
     assert subprocess.run(_arguments(other), capture_output=True, check=False).returncode == 0
-    before, after = _tables(home), _tables(other)
+    before, after = _tables(searched), _tables(other)
     for key, table in before.items():
         assert table.equals(after[key], null_equal=True), f"{key} has seen the hold-out"
-    compared = [Lake(each / "lake").read("weights/comparison") for each in (home, other)]
+    compared = [Lake(each / "lake").read("weights/comparison") for each in (searched, other)]
     assert not compared[0].equals(compared[1], null_equal=True)
