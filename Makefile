@@ -26,8 +26,8 @@ test: setup-dev ## Fast tests (under ten minutes on two cores)
 coverage: setup-dev ## The same with what they have run of the package: fails below 95 %, and takes half as long again
 	$(BIN)/python -m pytest $(FAST) --cov
 
-test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=40 --durations-min=20 -m slow
+test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser; a worker more than cores, since many wait for a daemon
+	$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=20 -m slow
 
 test-all: test test-slow ## All tests
 

@@ -26,10 +26,12 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let one worker begin with the file that needs every home, and the others with the numerics, which need none.
 
-    Otherwise all workers would come to the homes at the same time, and wait for the one that fills them.
+    Otherwise all workers would come to the homes at the same time, and wait for the one that fills them. Of the slow tests those of the
+    whole product come first: some take minutes, and at the end one worker would go on alone.
     """
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: ("/cli/test_export.py::" not in item.nodeid, "/quant/" not in item.nodeid))
+        first = ("/cli/test_export.py::", "/e2e/", "/quant/")
+        items.sort(key=lambda item: [part not in item.nodeid for part in first])
 
 
 @pytest.fixture(scope="session")
