@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 WORKERS ?= 2
 
-.PHONY: help demo test coverage test-slow test-all bench lint format lock setup setup-dev clean clean-kernels
+.PHONY: help demo test coverage test-slow test-long test-all bench lint format lock setup setup-dev clean clean-kernels
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,10 +26,15 @@ test: setup-dev ## Fast tests (under ten minutes on two cores)
 coverage: setup-dev ## The same with what they have run of the package: fails below 95 %, and takes half as long again
 	$(BIN)/python -m pytest $(FAST) --cov
 
-test-slow: setup-dev ## The slow tests: simulations, kills, servers, browser; a worker more than cores, since many wait for a daemon
-	$(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=20 -m slow
+SLOW := -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=20
 
-test-all: test test-slow ## All tests
+test-slow: setup-dev ## Slow tests: servers, kills, browser; a worker more than cores, since many wait for a daemon
+	$(BIN)/python -m pytest $(SLOW) -m "slow and not long"
+
+test-long: setup-dev ## Long tests: rates by thousands of simulations, ten kills instead of three
+	$(BIN)/python -m pytest $(SLOW) -m long
+
+test-all: test test-slow test-long ## All tests, an hour or more on two cores
 
 lint: setup-dev ## ruff, the type checker and the storey contracts
 	$(BIN)/ruff check .

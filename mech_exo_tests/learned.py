@@ -6,6 +6,9 @@ What belongs here: what tests of `cli`, `defs` and `e2e` share of them. What doe
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,11 @@ def done(*arguments: str) -> None:
         with pytest.raises(SystemExit) as ended:
             main(list(arguments))
         assert not ended.value.code
+
+
+def done_apart(*arguments: str) -> None:
+    """The same in a process of its own, which leaves no database open."""
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    command = [sys.executable, "-m", "mech_exo_assets.cli", *arguments]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

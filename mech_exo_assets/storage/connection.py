@@ -36,6 +36,7 @@ _MENDS = (
     ("unable to open database file", "make its folder one that this user may write in, or name another file"),
     ("readonly database", "make the file and its folder writable for this user, or name another file"),
     ("read-only", "make the database writable, or name another one"),
+    ("disk I/O error", "see that its disk has room and that files there may grow"),
     ("file is not a database", "move that file away, or name another one"),
     ("disk image is malformed", "restore the file from a backup, or name another one"),
     ("database is locked", "end the process that holds it, or try again later"),

@@ -12,7 +12,7 @@ import yaml
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.learned import TRAINED
+from mech_exo_tests.learned import QUICK, TRAINED
 from mech_exo_tests.ports import free_port
 
 KINDS = ("lightgbm", "xgboost", "ridge")
@@ -180,7 +180,10 @@ def test_a_wrong_choice_is_told_in_one_line(mech_exo: Command, tmp_path: Path, l
 def test_a_history_too_short_for_a_training_gives_no_model_and_says_so(mech_exo: Command, finished_home: Path, tmp_path: Path):
     home = tmp_path / "home"
     shutil.copytree(finished_home, home)
-    said = mech_exo("learn", "--home", home)
+    # By default the first training takes five years; the home has twenty months.
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({name: section for name, section in QUICK.items() if name != "learning"}), encoding="utf-8")
+    said = mech_exo("learn", "--home", home, "--config", other)
     assert said.code == 0, said.err
     assert "No model: the history is too short" in said.out
     assert Lake(home / "lake").read("learning/models").is_empty()

@@ -89,6 +89,7 @@ def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_backup_that_is_taken_while_a_run_writes_is_whole(mech_exo: Command, retrained_home: Path, tmp_path: Path):
     home = Path(shutil.copytree(retrained_home, tmp_path / "home"))
     command = [sys.executable, "-m", "mech_exo_assets.cli"]

@@ -88,6 +88,7 @@ def killed_at_random(home: Path, *, seed: int) -> Iterator[tuple[float, str]]:
         yield pause, ledger_of(home).events()[-1].kind
 
 
+@pytest.mark.long
 def test_ten_kills_at_random_moments_leave_one_champion_and_the_loop_finishes(home: Path):
     told = list(killed_at_random(home, seed=1))
     assert len(told) == KILLS

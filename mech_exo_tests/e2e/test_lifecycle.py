@@ -119,6 +119,7 @@ def test_a_break_is_found_answered_promoted_watched_and_taken_back(tmp_path: Pat
     assert all(row["equal"] and row["compared"] > 0 for row in rows)
 
 
+@pytest.mark.long
 def test_a_challenger_that_is_no_better_is_refused(tmp_path: Path):
     home, market = tmp_path / "home", dying_market(tmp_path / "market")
     # Fills are ten times as dear as the backtest thinks, so that live drifts from it; and the search may not use the best factor.

@@ -97,6 +97,7 @@ PATH_DEPENDENT = {
 }
 
 
+@pytest.mark.long
 def test_a_day_more_goes_on_from_the_holdings_of_the_year_before(market: dict[str, pl.DataFrame], tmp_path: Path):
     choices = write_choices(tmp_path / "hold.yaml", construction=PATH_DEPENDENT)
     homes = {}
@@ -265,6 +266,7 @@ def _nothing_learned_looks_ahead(
     assert before["learning/blend"].filter(pl.col("date") < t)["weight"].max() > 0
 
 
+@pytest.mark.long
 def test_killed_at_ten_random_moments_the_next_run_completes_and_nothing_differs(few: tuple[list[str], Path], tmp_path: Path):
     options, whole = few
     home = tmp_path / "home"

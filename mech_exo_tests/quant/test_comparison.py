@@ -315,6 +315,7 @@ def test_a_five_per_cent_test_of_equal_strategies_rejects_in_five_per_cent():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["normal", "student", "ar", "ar-", "garch"])
 @pytest.mark.parametrize(("n", "pairs"), [(60, 2000), (250, 2000), (1260, 1000)])
 def test_size_stays_near_the_level_for_fat_tails_and_dependence(n, pairs, kind):
@@ -325,6 +326,7 @@ def test_size_stays_near_the_level_for_fat_tails_and_dependence(n, pairs, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_size_is_lost_where_dependence_outlasts_the_kernel():
     """A tenth of the variance in an AR(1) with 0.95. Holds the warning of the documentation true: 6.5 % to 20 % at 1260 sessions."""
     _, rejected, _, _ = measured(1260, "slow", n_series=1000)
@@ -332,6 +334,7 @@ def test_size_is_lost_where_dependence_outlasts_the_kernel():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["normal", "student", "garch"])
 def test_the_interval_covers_a_true_difference_in_ninety_five_per_cent(kind):
     """Sharpe ratios 2.5 and 1, correlation 0.7, 500 sessions, 1 000 pairs; tolerance as of the size."""
@@ -340,6 +343,7 @@ def test_the_interval_covers_a_true_difference_in_ninety_five_per_cent(kind):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_detectable_difference_is_found_in_four_fifths():
     """The true difference is the median of what is said to be detectable. The error itself is estimated: its noise of 15 % and the tail
     beyond cost power to second order, for which 4 points are allowed beside three binomial standard errors of 1 000 pairs (3.8 points)."""

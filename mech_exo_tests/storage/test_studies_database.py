@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 import sys
 from wsgiref.util import setup_testing_defaults
 
@@ -159,6 +160,11 @@ class TestErrors:
     def test_a_folder_in_place_of_the_file_is_told(self, tmp_path):
         with pytest.raises(InputError, match=r"unable to open database file.*name another file"):
             open_store(f"sqlite:///{tmp_path}")
+
+    def test_a_disk_that_lets_no_file_grow_is_no_server_that_is_away(self, tmp_path):
+        url = sa.make_url(f"sqlite:///{tmp_path}/ledger.db")
+        with pytest.raises(InputError, match=r"ledger.db: .*\(disk I/O error\); see that its disk has room"), connection.in_words(url):
+            raise sqlite3.OperationalError("disk I/O error")
 
     def test_a_database_that_may_only_be_read_is_read_and_refuses_to_be_written(self, tmp_path):
         file = tmp_path / "studies.db"

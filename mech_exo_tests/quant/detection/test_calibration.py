@@ -18,7 +18,7 @@ from mech_exo_assets.quant.detection.run_length import delay, threshold
 from mech_exo_assets.settings import load_strategy
 from mech_exo_tests.quant.detection.test_watch import sessions, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 RULES = Rules(detector="cusum", least=252, hurdle=3.0, lags=1, probation=252, hazard=1 / 2520)
 YEAR = 252.0

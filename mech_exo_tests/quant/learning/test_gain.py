@@ -11,6 +11,7 @@ SEEDS = 4
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_with_interactions_the_ensemble_beats_the_linear_composite_by_a_twentieth_and_the_gate_lets_it_in():
     found = gains(interactions=True, seeds=SEEDS)
     assert np.median([each.ratio for each in found]) >= 1.05
@@ -19,6 +20,7 @@ def test_with_interactions_the_ensemble_beats_the_linear_composite_by_a_twentiet
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_in_a_linear_world_no_gain_is_claimed():
     found = gains(interactions=False, seeds=SEEDS)
     assert not any(each.passed for each in found)

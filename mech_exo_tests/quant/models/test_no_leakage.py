@@ -57,7 +57,11 @@ def errors_off(found: np.ndarray, expected: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("panel", "choices"), [(SMALL, _OF_SMALL), (LARGE, _OF_LARGE)], ids=["20 names, 400 sessions", "300 names, 1500 sessions"]
+    ("panel", "choices"),
+    [
+        pytest.param(SMALL, _OF_SMALL, id="20 names, 400 sessions"),
+        pytest.param(LARGE, _OF_LARGE, id="300 names, 1500 sessions", marks=pytest.mark.long),
+    ],
 )
 def test_on_pure_noise_area_and_ic_are_those_of_chance(panel, choices):
     for model, found in over_seeds(panel, strategy(**choices)).items():
@@ -66,6 +70,7 @@ def test_on_pure_noise_area_and_ic_are_those_of_chance(panel, choices):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_without_purge_and_embargo_the_same_noise_is_predicted_so_that_the_test_above_is_able_to_fail(monkeypatch):
     """Features move slowly and labels overlap: what a label is, its neighbour has told already."""
     chosen = strategy(**_OF_OVERLAPPING)

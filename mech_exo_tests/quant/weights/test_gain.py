@@ -11,7 +11,7 @@ import pytest
 
 from mech_exo_tests.quant.weights.gain_market import free, outcome, problem, seeded, strategy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_searched_weights_are_a_tenth_better_than_equal_ones_on_the_hold_out_and_pass_the_gate():
