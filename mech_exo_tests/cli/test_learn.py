@@ -180,9 +180,9 @@ def test_a_wrong_choice_is_told_in_one_line(mech_exo: Command, tmp_path: Path, l
 def test_a_history_too_short_for_a_training_gives_no_model_and_says_so(mech_exo: Command, finished_home: Path, tmp_path: Path):
     home = tmp_path / "home"
     shutil.copytree(finished_home, home)
-    # By default the first training takes five years; the home has twenty months.
     other = tmp_path / "other.yaml"
-    other.write_text(yaml.safe_dump({name: section for name, section in QUICK.items() if name != "learning"}), encoding="utf-8")
+    assert isinstance(QUICK["learning"], dict)
+    other.write_text(yaml.safe_dump(QUICK | {"learning": QUICK["learning"] | {"train_months": 60}}), encoding="utf-8")
     said = mech_exo("learn", "--home", home, "--config", other)
     assert said.code == 0, said.err
     assert "No model: the history is too short" in said.out
