@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -78,7 +79,10 @@ def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home:
             assert found, table
             assert all(each.startswith(there.mlflow_artifacts.as_uri() + "/") for each in found), found
     reach.load_mlflow()
-    import mlflow
+    with warnings.catch_warnings():
+        # MLflow warns of its own type hints when it is imported, here first where another worker has trained the models.
+        warnings.filterwarnings("ignore", ".*type hint is inferred as AnyType")
+        import mlflow.pyfunc
 
     aliases = ModelRegistry(there.mlflow_url, there.mlflow_artifacts).aliases("lightgbm")
     assert "challenger" in aliases
