@@ -17,7 +17,7 @@ from mech_exo_assets.quant.simulator import plant
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.e2e.market_folder import mech_exo
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NAMES, SESSIONS, FACTORS, DYING = 300, 2016, 12, 4
 

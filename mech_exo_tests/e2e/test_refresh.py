@@ -112,6 +112,7 @@ def test_a_day_more_goes_on_from_the_holdings_of_the_year_before(market: dict[st
     assert held["len"].max() <= 4
 
 
+@pytest.mark.long
 def test_a_correction_of_old_prices_is_carried_through(market: dict[str, pl.DataFrame], undisturbed: tuple[str, Path], tmp_path: Path):
     day = market["prices"]["date"].unique().sort()[600]
     wrong = pl.when((pl.col("date") == day) & (pl.col("symbol") == "SIM003"))
