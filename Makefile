@@ -23,7 +23,7 @@ FAST := -n $(WORKERS) --durations=40 --durations-min=5 -m "not slow"
 test: setup-dev ## Fast tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest $(FAST)
 
-coverage: setup-dev ## The same with what they have run of the package: fails below 95 %, and takes half as long again
+coverage: setup-dev ## The same with what they have run of the package: fails below 95 %
 	$(BIN)/python -m pytest $(FAST) --cov
 
 SLOW := -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=20

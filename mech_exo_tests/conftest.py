@@ -102,11 +102,11 @@ def learned_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home on a small simulated market, with a champion that a challenger will replace; tests only read it, or a copy."""
-    from mech_exo_tests.e2e.living_market import write_choices
+    from mech_exo_tests.e2e.living_market import write_prepared_choices
     from mech_exo_tests.learned import done_apart
 
     def fill(home: Path) -> None:
-        path = write_choices(home / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+        path = write_prepared_choices(home / "mine.yaml")
         # A test lets the disk be full: what SQLite has not written to its file yet would be written then.
         done_apart("run", "--home", str(home), "--source", SIMULATED, "--config", str(path))
 

@@ -48,9 +48,16 @@ QUICK = {
 """Choices with which a run and a training take seconds."""
 
 
+def quick_with(**learning: object) -> str:
+    """`QUICK` as YAML, with some choices of the section `learning` changed."""
+    section = QUICK["learning"]
+    assert isinstance(section, dict)
+    return yaml.safe_dump(QUICK | {"learning": section | learning})
+
+
 def fill(home: Path) -> None:
     """Let a run fill a home, on a history of twenty months."""
-    (home / "quick.yaml").write_text(yaml.safe_dump(QUICK), encoding="utf-8")
+    (home / "quick.yaml").write_text(quick_with(), encoding="utf-8")
     done("run", "--source", SOURCE, "--home", str(home), "--config", str(home / "quick.yaml"))
 
 

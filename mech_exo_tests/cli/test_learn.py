@@ -12,7 +12,7 @@ import yaml
 from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_tests.cli.conftest import Command
-from mech_exo_tests.learned import QUICK, TRAINED
+from mech_exo_tests.learned import TRAINED, quick_with
 from mech_exo_tests.ports import free_port
 
 KINDS = ("lightgbm", "xgboost", "ridge")
@@ -181,8 +181,7 @@ def test_a_history_too_short_for_a_training_gives_no_model_and_says_so(mech_exo:
     home = tmp_path / "home"
     shutil.copytree(finished_home, home)
     other = tmp_path / "other.yaml"
-    assert isinstance(QUICK["learning"], dict)
-    other.write_text(yaml.safe_dump(QUICK | {"learning": QUICK["learning"] | {"train_months": 60}}), encoding="utf-8")
+    other.write_text(quick_with(train_months=60), encoding="utf-8")
     said = mech_exo("learn", "--home", home, "--config", other)
     assert said.code == 0, said.err
     assert "No model: the history is too short" in said.out

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
 from dagster import DagsterInstance
 
 from mech_exo_assets.definitions import build_definitions
@@ -19,7 +18,7 @@ from mech_exo_assets.defs.runs import year_range_tags
 from mech_exo_assets.schemas import PRICES
 from mech_exo_assets.settings import Settings
 from mech_exo_assets.storage.lake import Lake
-from mech_exo_tests.learned import QUICK, SOURCE
+from mech_exo_tests.learned import SOURCE, quick_with
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,8 @@ class Home:
 
     def definitions(self, **learning: object) -> dg.Definitions:
         """The graph, with some choices of the section `learning` changed."""
-        assert isinstance(QUICK["learning"], dict)
         config = self.path / "mine.yaml"
-        config.write_text(yaml.safe_dump(QUICK | {"learning": QUICK["learning"] | learning}), encoding="utf-8")
+        config.write_text(quick_with(**learning), encoding="utf-8")
         return build_definitions(Settings(home=self.path, source=SOURCE, config=config))
 
     def run(self, *keys: str, years: tuple[int, int] | None = None, **learning: object) -> Run:

@@ -95,6 +95,11 @@ def living_market(folder: Path, planted: Sequence[Planted], *, sessions: int, se
     return LivingMarket(folder, tables, market.prices["date"].unique().sort().to_list())
 
 
+def write_prepared_choices(path: Path) -> Path:
+    """The choices of `prepared_home`: one factor of two, so that a challenger finds the better weights."""
+    return write_choices(path, composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+
+
 def write_choices(path: Path, **more: object) -> Path:
     """The choices of a small strategy; sections in `more` are put over them."""
     choices: dict[str, object] = {

@@ -26,7 +26,7 @@ from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.ledger import Ledger
 from mech_exo_tests.conftest import SIMULATED
 from mech_exo_tests.e2e.browser import wait_until_answered
-from mech_exo_tests.e2e.living_market import write_choices
+from mech_exo_tests.e2e.living_market import write_prepared_choices
 from mech_exo_tests.e2e.market_folder import mech_exo
 from mech_exo_tests.ports import free_port
 from mech_exo_tests.postgres import PostgresServer
@@ -39,7 +39,7 @@ KILLS = 10
 def prepared(folder: Path) -> Path:
     """What `prepared_home` is, made by a process of its own, which has the variables of the test."""
     home = folder / "prepared"
-    path = write_choices(folder / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+    path = write_prepared_choices(folder / "mine.yaml")
     done = mech_exo("run", "--home", home, "--source", SIMULATED, "--config", path)
     assert done.returncode == 0, done.stderr
     return home

@@ -14,7 +14,6 @@ from mech_exo_assets.schemas import TABLES
 from mech_exo_assets.storage.lake import Lake
 from mech_exo_assets.storage.mart import PUBLISHED, Mart
 from mech_exo_tests.conftest import SIMULATED
-from mech_exo_tests.e2e.living_market import write_choices
 from mech_exo_tests.object_store import ACCESS_KEY, SECRET, without_stores
 
 pytestmark = pytest.mark.slow
@@ -37,7 +36,7 @@ def command(*arguments: object, **variables: str) -> subprocess.CompletedProcess
 def test_a_run_on_an_object_store_gives_the_same_tables_and_keeps_the_secret(bucket, object_store, retrained_home, tmp_path):
     home, lake = tmp_path / "home", Lake(f"{bucket}/lake")
     reached = object_store.variables() | {"MECH_EXO_LAKE": str(lake.place)}
-    choices = write_choices(tmp_path / "mine.yaml", composite={"weights": {"planted_02": 1.0}}, live={"backdate": 40})
+    choices = retrained_home / "mine.yaml"
     said = [
         command("run", "--home", home, "--source", SIMULATED, "--config", choices, "--json", **reached),
         command("retrain", "--home", home, "--reason", "to see it done", **reached),

@@ -130,7 +130,6 @@ def test_two_processes_on_one_postgresql_study_share_its_trials(filled: Path, tm
     assert not (homes[0] / "studies.db").exists()
 
 
-@pytest.mark.long
 def test_what_happens_in_the_hold_out_does_not_reach_the_search(searched: Path, tmp_path: Path):
     held_out = Lake(searched / "lake").read("weights/history")["holdout_from"].item()
     market = small_market()

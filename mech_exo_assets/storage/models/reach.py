@@ -45,6 +45,13 @@ def load_mlflow() -> None:
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
+def load_pyfunc() -> None:
+    """The first import of MLflow's form for any model, without the warning that it has of the type hints of its own classes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*type hint is inferred as AnyType")
+        import mlflow.pyfunc  # noqa: F401
+
+
 def patient(url: str) -> str:
     """The URL for MLflow's own engine, which takes options of a connection from there only."""
     from mech_exo_assets.storage import connection as way

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mech_exo_assets.quant.models.fitted import LightGbm, Model, Ridge, XGBoost
+from mech_exo_assets.storage.models.reach import load_pyfunc
 
 if TYPE_CHECKING:
     from mlflow.models import Model as Description
@@ -46,10 +47,9 @@ def save(model: Model, path: Path, description: Description) -> None:
     TypeError
         If the model is of another class.
     """
-    with warnings.catch_warnings():
-        # MLflow warns of the type hints of its own classes when it is imported.
-        warnings.filterwarnings("ignore", ".*type hint is inferred as AnyType")
-        import mlflow.pyfunc
+    load_pyfunc()
+    import mlflow.pyfunc
+
     # Named requirements: to infer them, MLflow loads the model in a process of its own, which takes seconds.
     common: dict[str, Any] = {"mlflow_model": description, "signature": signature(model)}
     if isinstance(model, LightGbm):

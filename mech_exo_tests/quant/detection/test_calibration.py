@@ -90,8 +90,8 @@ def joint(panels: int, *, factors: int = 30, n: int = 2520) -> tuple[int, float]
 
 @pytest.mark.parametrize("law", LAWS)
 def test_the_run_length_to_a_false_alarm_is_the_budget(law):
-    """1 000 series; the issue's bound of 10 % is 3.2 standard errors wide. The documentation's table has 2 000."""
-    assert in_control(law, series=1000).run_length == pytest.approx(YEAR, rel=0.10)
+    """2 000 series; the issue's bound of 10 % is 4.5 standard errors wide."""
+    assert in_control(law, series=2000).run_length == pytest.approx(YEAR, rel=0.10)
 
 
 def test_the_budget_over_thirty_factors_that_move_together_is_kept():
