@@ -64,7 +64,7 @@ def test_a_restored_home_is_the_one_that_was_backed_up_and_goes_on(mech_exo: Com
 
 
 @pytest.mark.slow
-def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home: Path, tmp_path: Path):
+def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from mech_exo_assets.storage.models import ModelRegistry, reach
 
     # Copied by hand before: its addresses lead to neither place.
@@ -84,8 +84,9 @@ def test_models_are_found_where_the_home_is_now(mech_exo: Command, learned_home:
 
     aliases = ModelRegistry(there.mlflow_url, there.mlflow_artifacts).aliases("lightgbm")
     assert "challenger" in aliases
-    mlflow.set_tracking_uri(there.mlflow_url)
-    mlflow.set_registry_uri(there.mlflow_url)
+    # Variables, since what MLflow's own setters set would stay for the tests that follow.
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(name, there.mlflow_url)
     model = mlflow.pyfunc.load_model("models:/mech-exo-lightgbm@challenger")
     assert model.metadata.run_id == aliases["challenger"]
 
